@@ -1,1 +1,52 @@
-//! DingTalk protocol.
+//! The DingTalk (钉钉) protocol for bots: encrypted callbacks, typed events, messages and the HTTP API.
+//!
+//! The crate opens no listener and stores nothing. A server hands it what arrived and acts on what it returns:
+//!
+//! - [`Callback`] verifies, decrypts and answers an HTTP event push;
+//! - [`Event`] is the decrypted event, [`RobotMessage`] what somebody wrote to a robot;
+//! - [`Message`] and [`RobotOut`] are what can be sent;
+//! - [`Client`] calls the API of one app, looks after its access tokens and types every failure by what the
+//!   caller can do about it ([`ApiError`]).
+//!
+//! No token, key, secret or message text appears in a `Debug` output, an error text or a log line.
+
+mod callback;
+mod client;
+mod crypto;
+mod error;
+mod event;
+mod message;
+mod robot;
+mod secret;
+mod time;
+mod token;
+
+pub use callback::{
+    Callback, CallbackError, CallbackQuery, CallbackReply, KeyError, Nonce, Opened,
+};
+pub use client::approval::{
+    Field, Instance, InstanceStatus, InstanceTask, Listing, NewInstance, Page, Step, StepRule,
+    Verdict,
+};
+pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
+pub use client::notice::{
+    NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
+};
+pub use client::{BuildError, Client, Credentials, Endpoints, Timeouts};
+pub use error::ApiError;
+pub use event::{
+    ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,
+    CheckInRecord, ContactsChange, Decision, Event, EventBody, EventError, InstanceChange,
+    SuiteChange, SuiteEvent, TaskChange, TaskDecision,
+};
+pub use message::{
+    ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,
+    MessageError, Oa, OaBody, OaFigure, OaRow, Orientation, RobotOut, Voice,
+};
+pub use robot::{
+    ConversationKind, MessageKind, RobotMessage, RobotMessageError, SessionWebhook, SignError,
+    verify_sign,
+};
+pub use secret::Secret;
+pub use time::UnixMs;
+pub use token::{Token, TokenCache, needs_refresh};

@@ -1,0 +1,1 @@
+//! AES, SHA and HMAC as DingTalk combines them.
