@@ -1,0 +1,61 @@
+//! `cargo xtask test`: what the tests need, then every test.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{plugins, shell};
+
+/// What `test` takes.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Run the tests of the workspace only: no documentation tests, no tests of the plugins.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Arguments for the runner of the workspace's tests, such as a part of a test's name.
+    #[arg(last = true, value_name = "RUNNER ARGUMENTS")]
+    pub(crate) runner: Vec<String>,
+}
+
+/// Builds guests and programs, runs all test suites, and fails if any of them did.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    plugins::build_samples()?;
+    plugins::build_guests()?;
+    // The stories start the real program, which cargo does not build for another package's tests.
+    shell::say("building belfry (several minutes the first time, seconds later)");
+    shell::run(&mut shell::cargo(["build", "--workspace", "--bins"]))?;
+
+    let mut steps = vec![("tests of the workspace", workspace_tests(&options.runner))];
+    if !options.quick {
+        steps.push((
+            "documentation tests",
+            shell::cargo(["test", "--workspace", "--doc"]),
+        ));
+        let mut native = shell::cargo(["test", "--workspace"]);
+        native.current_dir(shell::root().join("plugins"));
+        steps.push(("tests of the plugins", native));
+    }
+    shell::run_all(steps)
+}
+
+fn workspace_tests(arguments: &[String]) -> Command {
+    let mut command = if shell::succeeds(&mut shell::cargo(["nextest", "--version"])) {
+        shell::cargo(["nextest", "run", "--workspace"])
+    } else {
+        shell::say("cargo-nextest is not installed, so the tests run with `cargo test`");
+        shell::say(
+            "nextest is faster and stops tests that hang: `cargo install --locked cargo-nextest`",
+        );
+        shell::cargo([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ])
+    };
+    command.args(arguments);
+    command
+}
