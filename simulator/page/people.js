@@ -1,0 +1,49 @@
+// How people, robots and groups look: their names and coloured initials.
+import { el, icon } from "./dom.js";
+import { userById } from "./store.js";
+
+// Every colour carries white text with a contrast of at least 4.5 to 1.
+const COLOURS = ["#006fd6", "#0b7a5c", "#b3541e", "#7a4fc9", "#b83a5e", "#2f6f8f", "#8a6100", "#5a6b1f", "#a0409a", "#4b5cc4"];
+
+/** The name people see; the id itself for somebody unknown. */
+export const nameOf = (userid) => userById(userid)?.name ?? userid;
+
+/** The name with its id, for choosing: Chinese names alone do not tell what a script must send. */
+export const nameAndId = (userid) => (nameOf(userid) === userid ? userid : `${nameOf(userid)} (${userid})`);
+
+/** A person's picture. */
+export function avatar(userid, size = "") {
+  const name = nameOf(userid);
+  return badge(initials(name), userById(userid)?.avatarColor ?? colourOf(userid), `avatar ${size}`);
+}
+
+/** The picture of an app or its robot. */
+export function robotAvatar(size = "") {
+  return badge(icon("robot"), "#3d4f6b", `avatar robot ${size}`);
+}
+
+/** The picture of a group: a square, unlike people's. */
+export function groupAvatar(group) {
+  return badge(initials(group.name || group.id), colourOf(group.id), "avatar group");
+}
+
+/** `[value, text]` pairs of people, for a select. */
+export const peopleChoices = (userids) => userids.map((userid) => [userid, nameAndId(userid)]);
+
+function badge(content, colour, classes) {
+  return el("span", { class: classes, vars: { "--colour": colour }, "aria-hidden": "true" }, content);
+}
+
+function colourOf(id) {
+  let sum = 0;
+  for (const letter of String(id)) sum = (sum * 31 + letter.codePointAt(0)) % 9973;
+  return COLOURS[sum % COLOURS.length];
+}
+
+/** DingTalk shows the last two characters of a Chinese name; of a Latin one the first letters of two words. */
+function initials(name) {
+  const text = String(name).trim();
+  const chinese = text.match(/\p{Script=Han}/gu);
+  if (chinese) return chinese.slice(0, 3).slice(-2).join("");
+  return text.split(/[\s._-]+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("") || "?";
+}
