@@ -1,7 +1,7 @@
 // The live list of every API call, and of every push to an app, newest first.
 import { el, fill } from "./dom.js";
 import { exactTime } from "./clock.js";
-import { attemptWords } from "./pushes.js";
+import { outcomeWords } from "./pushes.js";
 import { on, state } from "./store.js";
 
 const SHOWN = 300;
@@ -100,7 +100,7 @@ function callWords(call) {
   return [
     el("span", { class: "call-top" },
       el("span", { class: "method" }, call.method),
-      el("span", { class: "path" }, call.path),
+      path(call.path),
       el("span", { class: `pill ${call.status >= 400 || refused || !call.status ? "red" : "green"}` }, call.status ? call.status : "断开 dropped")),
     el("span", { class: "call-bottom" },
       el("time", {}, exactTime(call.at)),
@@ -119,8 +119,14 @@ function pushWords(push) {
     el("span", { class: "call-bottom" },
       el("time", {}, exactTime(push.at)),
       el("span", {}, `第 ${push.attempt} 次 attempt`),
-      el("span", { class: push.success ? "good" : "bad" }, attemptWords(push))),
+      el("span", { class: push.success ? "good" : "bad" }, outcomeWords(push))),
   ];
+}
+
+/** A long path gives up its beginning first: what is called stands at its end. */
+function path(whole) {
+  const cut = whole.lastIndexOf("/");
+  return el("span", { class: "path", title: whole }, el("span", { class: "path-start" }, whole.slice(0, cut)), el("span", {}, whole.slice(cut)));
 }
 
 /** The words that tell one call from the next: where it goes. */

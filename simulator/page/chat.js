@@ -27,6 +27,7 @@ export function mountChat(root) {
   const below = el("button", { type: "button", class: "below", hidden: true, onclick: toEnd }, "↓ 新消息 New messages");
   root.append(el("header", { class: "chat-head" }, title), el("div", { class: "log-frame" }, log, below));
   let shown = SHOWN;
+  let following = true;
 
   function drawHead() {
     const group = groupById(state.group);
@@ -50,16 +51,21 @@ export function mountChat(root) {
   }
 
   function toEnd() {
+    following = true;
     log.scrollTop = log.scrollHeight;
     below.hidden = true;
   }
 
-  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-  log.addEventListener("scroll", () => { if (atEnd()) below.hidden = true; });
-  // Pictures arrive after their message: stay at the end when the reader was there.
-  log.addEventListener("load", (event) => {
-    if (log.scrollHeight - log.scrollTop - log.clientHeight < 60 + event.target.clientHeight) toEnd();
-  }, true);
+  log.addEventListener("scroll", () => {
+    // A hidden log has no height and scrolls nowhere: that says nothing about the reader.
+    if (log.clientHeight === 0) return;
+    following = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+    if (following) below.hidden = true;
+  });
+  // Pictures arrive after their message, windows change their size, tabs come back: stay at the end if the reader was there.
+  const keepEnd = () => { if (following) toEnd(); };
+  log.addEventListener("load", keepEnd, true);
+  new ResizeObserver(keepEnd).observe(log);
 
   on("loaded", drawAll);
   on("select", () => { shown = SHOWN; drawAll(); });
@@ -67,7 +73,7 @@ export function mountChat(root) {
   on("group", (group) => { if (group.id === state.group) drawAll(); });
   on("message", ({ group, message }) => {
     if (group.id !== state.group) return;
-    const follow = atEnd() || isOwn(message);
+    const follow = following || isOwn(message);
     log.querySelector(".empty")?.remove();
     put(log, ...line(message, group.messages.at(-2), group));
     if (follow) toEnd();

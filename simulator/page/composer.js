@@ -66,7 +66,7 @@ export function mountComposer(root) {
     const members = group?.members ?? [];
     refill(writer, peopleChoices(members));
     if (members.includes(state.writer)) writer.value = state.writer;
-    else if (writer.value) state.writer = writer.value;
+    else if (writer.value) selectWriter(writer.value);
     const robots = group?.robots ?? [];
     refill(robot, robots.map((name) => [name, name]));
     const none = robots.length === 0;

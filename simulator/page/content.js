@@ -19,14 +19,15 @@ const listOf = (value) => (Array.isArray(parsed(value)) ? parsed(value) : []);
 /** One of: text, markdown, link, card, feed, oa, rich, facts (image, voice, video, file), unknown. */
 export function readContent(msgtype, content) {
   let kind = word(msgtype);
-  let given = objectOf(parsed(content));
+  let given = typeof content === "string" && parsed(content) === content ? { content } : objectOf(parsed(content));
   if (given.msgKey) {
     kind = word(given.msgKey);
     given = objectOf(parsed(given.msgParam));
   }
   // The content may be the whole message (`{"msgtype":"text","text":{…}}`) or only its inner object.
-  const inner = objectOf(parsed(given[kind] ?? given));
-  const read = READERS[kind] ?? (/^sampleActionCard\d?$/.test(kind) ? sampleCard : null);
+  const within = Object.hasOwn(given, kind) ? parsed(given[kind]) : null;
+  const inner = within && typeof within === "object" && !Array.isArray(within) ? within : given;
+  const read = Object.hasOwn(READERS, kind) ? READERS[kind] : /^sampleActionCard\d?$/.test(kind) ? sampleCard : null;
   return read ? read(inner, given) : { kind: "unknown", msgtype: kind, json: content };
 }
 
@@ -113,7 +114,7 @@ const file = (body) => facts("file", word(body.fileName) || "文件 File", [
 ]);
 
 const READERS = {
-  text: (body, whole) => ({ kind: "text", text: word(body.content ?? whole.text) }),
+  text: (body) => ({ kind: "text", text: word(body.content ?? body.text) }),
   sampleText: (body) => ({ kind: "text", text: word(body.content) }),
   markdown, sampleMarkdown: markdown,
   link: linkCard, sampleLink: linkCard,

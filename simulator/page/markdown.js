@@ -121,9 +121,9 @@ function mark(text, at) {
       found = sticky(/\[([^\]\n]{1,500})\]\(\s*([^()\s]{1,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,500})?)\s*\)/y);
       return found && { end: at + found[0].length, build: (inner) => link(found[2], {}, ...inner(found[1])) };
     case "*":
-      found = sticky(/\*\*(?=\S)([^\n]{0,2000}?\S)\*\*/y);
+      found = sticky(/\*\*(?=\S)([^\n]{0,1000}?\S)\*\*(?!\*)/y);
       if (found) return { end: at + found[0].length, build: (inner) => el("strong", {}, ...inner(found[1])) };
-      found = sticky(/\*(?=[^\s*])([^*\n]{0,2000}?[^\s*])\*(?!\*)/y) ;
+      found = sticky(/\*(?=[^\s*])([^*\n]{0,2000}?[^\s*])\*(?!\*)/y);
       return found && { end: at + found[0].length, build: (inner) => el("em", {}, ...inner(found[1])) };
     case "_":
       // An underscore inside a word (chat_id) is no mark.

@@ -1,7 +1,7 @@
 // Tells the reader what went wrong, or shortly what went right.
 import { el } from "./dom.js";
 
-const SHOWN_MS = 8000;
+const SHOWN_MS = 5000;
 
 /** Shows a line at the corner; errors stay until they are closed. */
 export function note(text, kind = "good") {

@@ -24,7 +24,7 @@ export function robotAvatar(size = "") {
 
 /** The picture of a group: a square, unlike people's. */
 export function groupAvatar(group) {
-  return badge(initials(group.name || group.id), colourOf(group.id), "avatar group");
+  return badge(initials(group.name || group.id, 0), colourOf(group.id), "avatar group");
 }
 
 /** `[value, text]` pairs of people, for a select. */
@@ -40,10 +40,10 @@ function colourOf(id) {
   return COLOURS[sum % COLOURS.length];
 }
 
-/** DingTalk shows the last two characters of a Chinese name; of a Latin one the first letters of two words. */
-function initials(name) {
+/** DingTalk shows the last two characters of a person's Chinese name, the first two of a group's; of a Latin one the first letters of two words. */
+function initials(name, from = -2) {
   const text = String(name).trim();
   const chinese = text.match(/\p{Script=Han}/gu);
-  if (chinese) return chinese.slice(0, 3).slice(-2).join("");
+  if (chinese) return chinese.slice(0, 3).slice(from).slice(0, 2).join("");
   return text.split(/[\s._-]+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("") || "?";
 }

@@ -3,9 +3,13 @@ import { el } from "./dom.js";
 
 /** One attempt in words: `HTTP 200 · 3 ms · success`. */
 export function attemptWords(attempt) {
-  const status = attempt.status ? `HTTP ${attempt.status}` : "无应答 no answer";
-  const ms = attempt.ms === undefined || attempt.ms === null ? "" : ` · ${attempt.ms} ms`;
-  return `${status}${ms} · ${attempt.success ? "成功 success" : "失败 failed"}${attempt.error ? ` · ${attempt.error}` : ""}`;
+  return `${attempt.status ? `HTTP ${attempt.status}` : "无应答 no answer"} · ${outcomeWords(attempt)}`;
+}
+
+/** The same without the status: `3 ms · success`. */
+export function outcomeWords(attempt) {
+  const ms = attempt.ms === undefined || attempt.ms === null ? "" : `${attempt.ms} ms · `;
+  return `${ms}${attempt.success ? "成功 success" : "失败 failed"}${attempt.error ? ` · ${attempt.error}` : ""}`;
 }
 
 /** The whole report of `POST /_sim/messages` or `/_sim/events` as a small line. */
