@@ -12,9 +12,7 @@ impl Plugin for Echo {
 
     fn handle(event: Event) -> Result<(), Failure> {
         match event.body {
-            EventBody::ChatMessage(message) if is_echoed(&message.text) => {
-                Ok(reply_text(&message.text)?)
-            }
+            EventBody::ChatMessage(it) if is_echoed(&it.text) => Ok(reply_text(&it.text)?),
             _ => Ok(()),
         }
     }
