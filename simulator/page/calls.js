@@ -1,5 +1,5 @@
 // The live list of every API call, and of every push to an app, newest first.
-import { el, fill } from "./dom.js";
+import { el, fill, oncePerFrame } from "./dom.js";
 import { exactTime } from "./clock.js";
 import { outcomeWords } from "./pushes.js";
 import { on, state } from "./store.js";
@@ -19,7 +19,6 @@ export function mountCalls(root) {
   let clearedAt = null;
   let fresh = [];
   let missed = 0;
-  let due = false;
 
   const wanted = (entry) => (clearedAt === null || !clearedAt.has(entry)) && matches(entry, filter.value);
 
@@ -31,14 +30,17 @@ export function mountCalls(root) {
     say(entries.length);
   }
 
-  function drawFresh() {
-    due = false;
+  const drawSoon = oncePerFrame(() => {
+    if (paused) {
+      say(list.children.length);
+      return;
+    }
     const rows = fresh.filter(wanted).slice(-SHOWN).reverse().map(row);
     fresh = [];
     list.prepend(...rows);
     while (list.children.length > SHOWN) list.lastChild.remove();
     say(state.traffic.filter(wanted).length);
-  }
+  });
 
   function say(number) {
     const cut = number > SHOWN ? ` · 显示最近 showing the last ${SHOWN}` : "";
@@ -48,17 +50,11 @@ export function mountCalls(root) {
 
   on("loaded", () => { if (!paused) drawAll(); });
   on("traffic", (entry) => {
-    if (paused) {
-      missed += 1;
-      if (!due) say(list.children.length);
-      return;
-    }
-    fresh.push(entry);
-    // A load run makes thousands of calls a second: draw once a frame.
-    if (!due) {
-      due = true;
-      requestAnimationFrame(drawFresh);
-    }
+    if (paused) missed += 1;
+    else fresh.push(entry);
+    // A page in the background draws no frames; what would scroll away unseen need not wait for them.
+    if (fresh.length > 2 * SHOWN) fresh = fresh.slice(-SHOWN);
+    drawSoon();
   });
   filter.addEventListener("input", drawAll);
   pause.addEventListener("click", () => {

@@ -1,5 +1,5 @@
 // The messages of the group on show, kept at their end while the reader is there.
-import { el, empty, fill, put } from "./dom.js";
+import { el, empty, fill, oncePerFrame, put } from "./dom.js";
 import { drawContent } from "./message.js";
 import { fullTime, shortTime } from "./clock.js";
 import { avatar, nameOf, robotAvatar } from "./people.js";
@@ -28,6 +28,7 @@ export function mountChat(root) {
   root.append(el("header", { class: "chat-head" }, title), el("div", { class: "log-frame" }, log, below));
   let shown = SHOWN;
   let following = true;
+  let fresh = [];
 
   function drawHead() {
     const group = groupById(state.group);
@@ -38,6 +39,7 @@ export function mountChat(root) {
 
   function drawAll() {
     drawHead();
+    fresh = [];
     const group = groupById(state.group);
     // A whole redraw is no news: a screen reader would read all of it aloud.
     log.setAttribute("aria-live", "off");
@@ -73,9 +75,22 @@ export function mountChat(root) {
   on("group", (group) => { if (group.id === state.group) drawAll(); });
   on("message", ({ group, message }) => {
     if (group.id !== state.group) return;
-    const follow = following || isOwn(message);
+    fresh.push({ message, before: group.messages.at(-2) });
+    drawFresh();
+  });
+
+  const drawFresh = oncePerFrame(() => {
+    const group = groupById(state.group);
+    const follow = following || fresh.some(({ message }) => isOwn(message));
+    // A reader at the end does not need thousands of older lines kept above.
+    if (fresh.length > SHOWN || (follow && log.children.length > 3 * SHOWN)) {
+      shown = SHOWN;
+      drawAll();
+      return;
+    }
     log.querySelector(".empty")?.remove();
-    put(log, ...line(message, group.messages.at(-2), group));
+    for (const { message, before } of fresh) put(log, ...line(message, before, group));
+    fresh = [];
     if (follow) toEnd();
     else below.hidden = false;
   });

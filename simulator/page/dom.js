@@ -87,3 +87,18 @@ export function link(address, options, ...children) {
   if (href) return el("a", { ...options, href, target: "_blank", rel: "noopener noreferrer", title: address }, ...children);
   return el("span", { ...options, class: `${options.class ?? ""} dead-link`, title: address || "没有链接 no address" }, ...children);
 }
+
+/**
+ * Runs `draw` at most once a frame however often the result is called: a load run brings thousands of updates a second.
+ */
+export function oncePerFrame(draw) {
+  let due = false;
+  return () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      draw();
+    });
+  };
+}

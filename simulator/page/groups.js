@@ -1,5 +1,5 @@
 // The list of groups: the last message and how many are unread.
-import { el, empty, fill } from "./dom.js";
+import { el, empty, fill, oncePerFrame } from "./dom.js";
 import { previewOf } from "./content.js";
 import { shortTime } from "./clock.js";
 import { groupAvatar, nameOf } from "./people.js";
@@ -26,7 +26,8 @@ export function mountGroups(root, isShown, tellUnread) {
     tellUnread(state.groups.reduce((sum, group) => sum + unread(group), 0));
   }
 
-  for (const topic of ["loaded", "message", "group", "select"]) on(topic, draw);
+  for (const topic of ["loaded", "group", "select"]) on(topic, draw);
+  on("message", oncePerFrame(draw));
   return draw;
 }
 
