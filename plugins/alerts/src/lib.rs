@@ -29,7 +29,7 @@ impl Plugin for Alerts {
         };
         let me = Claim {
             event_id: event.id,
-            received_at: event.received_at,
+            received_at_ms: event.received_at as u64,
         };
         let service = service::of(&alert);
         let message = Message::Markdown(report::of(&alert));
@@ -43,10 +43,12 @@ fn tell(service: &str, message: &Message, me: &Claim) -> Result<(), Failure> {
     let stored = kv::get(&key)?;
     match Slot::read(stored.as_deref()).step(me) {
         Step::Wait => Err(being_created()),
-        Step::Create => create_and_tell(service, message, me, stored),
+        Step::Create => create_and_tell(service, message, me, stored.as_deref()),
         Step::Tell(chat) => match chat::send(&chat, message) {
             // The group was dissolved. Whoever notices first makes the next one.
-            Err(api::Error::NotFound(_)) => create_and_tell(service, message, me, stored),
+            Err(api::Error::NotFound(_)) => {
+                create_and_tell(service, message, me, stored.as_deref())
+            }
             sent => Ok(sent.map(drop)?),
         },
     }
@@ -58,12 +60,12 @@ fn create_and_tell(
     service: &str,
     message: &Message,
     me: &Claim,
-    stored: Option<Vec<u8>>,
+    stored: Option<&[u8]>,
 ) -> Result<(), Failure> {
     let new = new_chat(service)?;
     let key = service::key(service);
     let claim = Slot::Claimed(me.clone()).write();
-    if !kv::compare_and_set(&key, stored.as_deref(), &claim)? {
+    if !kv::compare_and_set(&key, stored, &claim)? {
         return Err(being_created());
     }
     let group = match chat::create(&new) {

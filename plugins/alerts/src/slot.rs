@@ -4,18 +4,18 @@
 //! come back later and find it.
 
 /// A claim that an event of this much later finds is a crashed attempt's.
-const STALE_AFTER_MS: f64 = 60_000.0;
+const STALE_AFTER_MS: u64 = 60_000;
 
 /// The event that is being handled, as far as claims go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) event_id: String,
-    /// When the host received it, in milliseconds: guests have no clock of their own to compare by.
-    pub(crate) received_at: f64,
+    /// When the host received it, in Unix milliseconds: guests have no clock of their own to compare by.
+    pub(crate) received_at_ms: u64,
 }
 
 /// What the store holds for a service.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// No group, and nobody makes one.
     Free,
@@ -26,7 +26,7 @@ pub(crate) enum Slot {
 }
 
 /// What to do about a slot.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Tell the alert to this group.
     Tell(String),
@@ -54,7 +54,7 @@ impl Slot {
     pub(crate) fn write(&self) -> Vec<u8> {
         match self {
             Self::Free => "free".to_owned(),
-            Self::Claimed(claim) => format!("claim {:.0} {}", claim.received_at, claim.event_id),
+            Self::Claimed(claim) => format!("claim {} {}", claim.received_at_ms, claim.event_id),
             Self::Group(chat) => format!("group {chat}"),
         }
         .into_bytes()
@@ -67,7 +67,9 @@ impl Slot {
             Self::Free => Step::Create,
             // An earlier attempt of ours cannot be running any more.
             Self::Claimed(claim) if claim.event_id == me.event_id => Step::Create,
-            Self::Claimed(claim) if me.received_at - claim.received_at > STALE_AFTER_MS => {
+            Self::Claimed(claim)
+                if me.received_at_ms.saturating_sub(claim.received_at_ms) > STALE_AFTER_MS =>
+            {
                 Step::Create
             }
             Self::Claimed(_) => Step::Wait,
@@ -76,14 +78,10 @@ impl Slot {
 }
 
 fn claim(text: &str) -> Option<Claim> {
-    let (received_at, event_id) = text.split_once(' ')?;
-    let received_at = received_at
-        .parse::<f64>()
-        .ok()
-        .filter(|ms| ms.is_finite())?;
+    let (received_at_ms, event_id) = text.split_once(' ')?;
     Some(Claim {
         event_id: event_id.to_owned(),
-        received_at,
+        received_at_ms: received_at_ms.parse().ok()?,
     })
 }
 
@@ -91,10 +89,10 @@ fn claim(text: &str) -> Option<Claim> {
 mod tests {
     use super::*;
 
-    fn event(id: &str, received_at: f64) -> Claim {
+    fn event(id: &str, received_at_ms: u64) -> Claim {
         Claim {
             event_id: id.to_owned(),
-            received_at,
+            received_at_ms,
         }
     }
 
@@ -102,7 +100,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         for slot in [
             Slot::Free,
-            Slot::Claimed(event("01-a b", 1_763_800_000_000.0)),
+            Slot::Claimed(event("01-a b", 1_763_800_000_000)),
             Slot::Group("chat6a93".to_owned()),
         ] {
             assert_eq!(Slot::read(Some(&slot.write())), slot);
@@ -116,7 +114,7 @@ mod tests {
             Some(&b""[..]),
             Some(b"\xff\xfe"),
             Some(b"claim x y"),
-            Some(b"claim NaN y"),
+            Some(b"claim -1 y"),
             Some(b"group "),
         ] {
             assert_eq!(Slot::read(stored), Slot::Free);
@@ -126,11 +124,11 @@ mod tests {
     #[test]
     fn a_fresh_claim_of_another_event_is_respected() {
         for (held, me, step) in [
-            (event("a", 1000.0), event("b", 1000.0), Step::Wait),
-            (event("a", 1000.0), event("b", 61_000.0), Step::Wait),
-            (event("a", 1000.0), event("b", 61_001.0), Step::Create),
-            (event("a", 1000.0), event("a", 1000.0), Step::Create),
-            (event("a", 99_000.0), event("b", 1000.0), Step::Wait),
+            (event("a", 1000), event("b", 1000), Step::Wait),
+            (event("a", 1000), event("b", 61_000), Step::Wait),
+            (event("a", 1000), event("b", 61_001), Step::Create),
+            (event("a", 1000), event("a", 1000), Step::Create),
+            (event("a", 99_000), event("b", 1000), Step::Wait),
         ] {
             assert_eq!(
                 Slot::Claimed(held.clone()).step(&me),
@@ -142,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_existing_group_is_used_and_a_missing_one_created() {
-        let me = event("a", 0.0);
+        let me = event("a", 0);
         assert_eq!(
             Slot::Group("chat1".to_owned()).step(&me),
             Step::Tell("chat1".to_owned())
