@@ -152,6 +152,8 @@ function takeGroup(given) {
   // An update about members need not carry the messages.
   upsert(state.groups, { ...given, messages: given.messages ?? old?.messages ?? [] }, "id");
   tell("group", groupById(given.id));
+  // Apps may be set while the simulator runs; a robot that is new here says so.
+  if (given.robots.some((name) => !appByName(name))) reload().catch((error) => note(error.message, "bad"));
 }
 
 function upsert(list, item, key) {
