@@ -425,7 +425,7 @@ mod tests {
         check_modules("use super::kv::Kv;", &["journal"], &["kv"]);
         check_modules("use super::record::Record;", &["journal", "sqlite"], &[]);
         check_modules(
-            "use super::super::kv; use self::super::super::ids;",
+            "use super::super::kv;\nuse self::super::super::ids;",
             &["journal", "sqlite"],
             &["kv", "ids"],
         );
