@@ -101,7 +101,8 @@ function callWords(call) {
     el("span", { class: "call-bottom" },
       el("time", {}, exactTime(call.at)),
       reason && el("span", { class: "bad" }, reason),
-      call.ms !== undefined && el("span", {}, `${call.ms} ms`),
+      call.fault && el("span", { class: "pill amber" }, `故障 fault: ${call.fault}`),
+      call.ms !== undefined && call.ms !== null && el("span", {}, `${call.ms} ms`),
       el("span", { class: "call-gist" }, gist(call))),
   ];
 }

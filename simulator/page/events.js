@@ -3,7 +3,7 @@ import { sendEvent } from "./api.js";
 import { choices, el, empty, field, fill, refill } from "./dom.js";
 import { exactTime } from "./clock.js";
 import { attempt } from "./notify.js";
-import { attemptWords } from "./pushes.js";
+import { attemptLines } from "./pushes.js";
 import { appByName, on, state } from "./store.js";
 
 const SAMPLES = {
@@ -76,11 +76,11 @@ function parse(text) {
 }
 
 function outcome(push, report, sentAt) {
-  const tries = report.attempts ?? [];
+  const tries = attemptLines(report);
   return el("article", { class: "outcome-card" },
     el("header", {}, el("strong", { class: "grow" }, `${push.app} ← ${push.event?.EventType ?? "?"}`),
       el("time", { class: "muted small" }, exactTime(sentAt)),
       el("span", { class: `pill ${report.delivered ? "green" : "red"}` }, report.delivered ? "已送达 Delivered" : "未送达 Not delivered")),
     push.tamper && el("div", { class: "muted small" }, `破坏 tampered: ${push.tamper}`),
-    tries.length === 0 ? empty("没有尝试 No attempts") : el("ol", { class: "attempts" }, ...tries.map((entry) => el("li", { class: entry.success ? "good" : "bad" }, attemptWords(entry)))));
+    tries.length === 0 ? empty("没有尝试 No attempts") : el("ol", { class: "attempts" }, ...tries.map(({ attempt: { success }, words }) => el("li", { class: success ? "good" : "bad" }, words))));
 }

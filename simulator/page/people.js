@@ -31,7 +31,19 @@ export function groupAvatar(group) {
 export const peopleChoices = (userids) => userids.map((userid) => [userid, nameAndId(userid)]);
 
 function badge(content, colour, classes) {
-  return el("span", { class: classes, vars: { "--colour": colour }, "aria-hidden": "true" }, content);
+  return el("span", { class: classes, vars: { "--colour": colour, "--on-colour": inkOn(colour) }, "aria-hidden": "true" }, content);
+}
+
+/** Dark words on a light colour, white ones on any other. */
+function inkOn(colour) {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(colour);
+  if (!hex) return "#fff";
+  const [red, green, blue] = hex.slice(1).map((part) => {
+    const share = Number.parseInt(part, 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  // Where black and white have the same contrast, by the formula of WCAG 2.
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.19 ? "#171a1d" : "#fff";
 }
 
 function colourOf(id) {
