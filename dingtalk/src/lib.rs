@@ -15,6 +15,7 @@ mod client;
 mod crypto;
 mod error;
 mod event;
+mod members;
 mod message;
 mod robot;
 mod secret;

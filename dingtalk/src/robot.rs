@@ -1,6 +1,14 @@
 //! Messages that people write to a robot, and the signature they arrive with.
 
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use crate::crypto::robot_signature;
+use crate::members::Members;
 use crate::{Secret, UnixMs};
+
+/// How far a timestamp may be off.
+const SIGN_WINDOW_MS: u64 = 3_600_000;
 
 /// Where a message was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +114,37 @@ pub enum RobotMessageError {
 impl RobotMessage {
     /// Reads the body of a robot's HTTP push or the `data` of a Stream message.
     pub fn parse(json: &str) -> Result<Self, RobotMessageError> {
-        let _ = json;
-        todo!()
+        let value: Value = serde_json::from_str(json).map_err(|_| RobotMessageError::NotJson)?;
+        let message = Members::of(&value).ok_or(RobotMessageError::NotObject)?;
+        let kind = kind(message);
+        Ok(Self {
+            msg_id: message
+                .text("msgId")
+                .ok_or(RobotMessageError::Missing("msgId"))?,
+            conversation_id: message
+                .text("conversationId")
+                .ok_or(RobotMessageError::Missing("conversationId"))?,
+            conversation_kind: match message.text("conversationType").as_deref() {
+                Some("1") => ConversationKind::Single,
+                Some("2") => ConversationKind::Group,
+                _ => return Err(RobotMessageError::Missing("conversationType")),
+            },
+            conversation_title: message.text("conversationTitle"),
+            sender_staff_id: message.text("senderStaffId"),
+            sender_nick: message.text("senderNick").unwrap_or_default(),
+            sender_corp_id: message.text("senderCorpId"),
+            is_admin: message.flag("isAdmin").unwrap_or(false),
+            kind,
+            text: text(kind, message),
+            mentions: mentions(message),
+            robot_code: message.text("robotCode"),
+            session_webhook: message.text("sessionWebhook").map(|url| SessionWebhook {
+                url: Secret::new(url),
+                expires_at: message.time("sessionWebhookExpiredTime"),
+            }),
+            created_at: message.time("createAt"),
+            platform_error: message.first_text(&["errorMessage", "errMsg"]),
+        })
     }
 }
 
@@ -134,6 +171,60 @@ pub fn verify_sign(
     sign: &str,
     now: UnixMs,
 ) -> Result<(), SignError> {
-    let _ = (app_secret, timestamp, sign, now);
-    todo!()
+    let sent: i64 = timestamp.parse().map_err(|_| SignError::Timestamp)?;
+    if now.0.abs_diff(sent) > SIGN_WINDOW_MS {
+        return Err(SignError::Expired);
+    }
+    let expected = robot_signature(app_secret, timestamp);
+    if bool::from(expected.as_bytes().ct_eq(sign.as_bytes())) {
+        Ok(())
+    } else {
+        Err(SignError::Mismatch)
+    }
 }
+
+fn kind(message: Members<'_>) -> MessageKind {
+    match message.text("msgtype").as_deref() {
+        Some("text") => MessageKind::Text,
+        Some("richText") => MessageKind::RichText,
+        Some("picture") => MessageKind::Picture,
+        Some("audio") => MessageKind::Audio,
+        Some("video") => MessageKind::Video,
+        Some("file") => MessageKind::File,
+        _ => MessageKind::Unknown,
+    }
+}
+
+fn text(kind: MessageKind, message: Members<'_>) -> String {
+    let content = message.object("content");
+    let text = match kind {
+        // One of DingTalk's own samples has a bare `content` instead of the object `text`.
+        MessageKind::Text => message
+            .object("text")
+            .and_then(|text| text.text("content"))
+            .or_else(|| content.and_then(|content| content.text("content")))
+            .or_else(|| message.text("content")),
+        MessageKind::RichText => content.map(|content| {
+            content
+                .objects("richText")
+                .filter_map(|part| part.text("text"))
+                .collect::<String>()
+        }),
+        MessageKind::Audio => content.and_then(|content| content.text("recognition")),
+        _ => None,
+    };
+    text.unwrap_or_default().trim().to_owned()
+}
+
+/// The robot is among the mentioned, under an id of its own; outsiders have no staff id.
+fn mentions(message: Members<'_>) -> Vec<String> {
+    let robot = message.text("chatbotUserId");
+    message
+        .objects("atUsers")
+        .filter(|user| robot.is_none() || user.text("dingtalkId") != robot)
+        .filter_map(|user| user.text("staffId"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
