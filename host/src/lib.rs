@@ -1,1 +1,27 @@
-//! The bot host.
+//! belfry is a DingTalk (钉钉) bot host: events are journalled, acknowledged and handed to sandboxed WebAssembly
+//! plugins. The binary `belfry` is the product; this library is its inside, public for tests and benchmarks.
+//!
+//! The modules form layers whose arrows only point down; `tests/layering.rs` holds the table.
+
+pub mod active;
+pub mod admin;
+pub mod app;
+pub mod attempt;
+pub mod capability;
+pub mod clock;
+pub mod config;
+pub mod dispatch;
+pub mod engine;
+pub mod event;
+pub mod ids;
+pub mod imports;
+pub mod ingress;
+pub mod journal;
+pub mod kv;
+pub mod plugin;
+pub mod reload;
+pub mod retry;
+pub mod rules;
+pub mod runner;
+pub mod server;
+pub mod store;

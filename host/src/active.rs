@@ -1,0 +1,152 @@
+//! The immutable snapshot of apps, hooks, plugins and rules, and its swap.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use dingtalk::{Callback, Client, Credentials, Endpoints};
+
+use crate::config::{self, Config};
+use crate::ids::{AppName, Generation, PluginName};
+use crate::plugin::Plugin;
+use crate::rules::Rule;
+
+/// One app as the rest of belfry uses it.
+pub struct App {
+    /// What `bot.toml` says of it.
+    pub settings: config::App,
+    /// Its DingTalk, with its token.
+    pub client: Client,
+    /// Reads its callbacks.
+    pub callback: Option<Callback>,
+}
+
+/// Why an app cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("app {app}: {reason}")]
+pub struct AppError {
+    app: AppName,
+    reason: String,
+}
+
+impl App {
+    /// Builds the client and the callback keys.
+    pub fn new(settings: config::App) -> Result<Self, AppError> {
+        let error = |reason: String| AppError {
+            app: settings.name.clone(),
+            reason,
+        };
+        let real = Endpoints::default();
+        let endpoints = Endpoints {
+            oapi: settings.oapi_base.clone().unwrap_or(real.oapi),
+            api: settings.api_base.clone().unwrap_or(real.api),
+        };
+        let credentials = Credentials {
+            app_key: settings.app_key.clone(),
+            app_secret: settings.app_secret.clone(),
+            agent_id: settings.agent_id,
+            robot_code: settings.robot_code.clone(),
+        };
+        let client =
+            Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let callback = settings
+            .callback
+            .as_ref()
+            .map(|keys| {
+                Callback::new(
+                    keys.token.expose(),
+                    keys.aes_key.expose(),
+                    keys.receive_ids.iter().cloned(),
+                )
+            })
+            .transpose()
+            .map_err(|reason| error(reason.to_string()))?;
+        Ok(Self {
+            client,
+            callback,
+            settings,
+        })
+    }
+}
+
+/// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
+pub struct Active {
+    /// Counts the swaps.
+    pub generation: Generation,
+    /// The configuration it was made from.
+    pub config: Config,
+    /// The apps.
+    pub apps: HashMap<AppName, Arc<App>>,
+    /// The plugins.
+    pub plugins: HashMap<PluginName, Arc<Plugin>>,
+    /// Who gets what. **Invariant:** every plugin named here is loaded.
+    pub rules: Vec<Rule>,
+}
+
+impl Active {
+    /// A snapshot of apps and plugins that are ready.
+    pub fn new(
+        generation: Generation,
+        config: Config,
+        apps: Vec<Arc<App>>,
+        plugins: Vec<Arc<Plugin>>,
+    ) -> Self {
+        let rules = plugins
+            .iter()
+            .map(|plugin| rule(plugin.settings()))
+            .collect();
+        Self {
+            generation,
+            config,
+            apps: apps
+                .into_iter()
+                .map(|app| (app.settings.name.clone(), app))
+                .collect(),
+            plugins: plugins
+                .into_iter()
+                .map(|plugin| (plugin.settings().name.clone(), plugin))
+                .collect(),
+            rules,
+        }
+    }
+
+    /// The app of that name.
+    pub fn app(&self, name: &str) -> Option<&Arc<App>> {
+        self.apps.get(&AppName::from(name))
+    }
+
+    /// The hook of that name.
+    pub fn hook(&self, name: &str) -> Option<&config::Hook> {
+        self.config.hooks.iter().find(|hook| hook.name == name)
+    }
+}
+
+fn rule(settings: &config::Plugin) -> Rule {
+    Rule {
+        plugin: settings.name.clone(),
+        app: settings.app.clone(),
+        events: settings.events.clone(),
+        when: settings.when.clone(),
+    }
+}
+
+/// The present snapshot. Clones share it.
+#[derive(Clone)]
+pub struct Snapshot(Arc<ArcSwap<Active>>);
+
+impl Snapshot {
+    /// Starts with a first snapshot.
+    pub fn new(active: Active) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(active)))
+    }
+
+    /// The present snapshot; take it once per event and keep it.
+    pub fn load(&self) -> Arc<Active> {
+        self.0.load_full()
+    }
+
+    /// Replaces it. What works with the old one goes on with the old one.
+    pub fn publish(&self, active: Active) {
+        self.0.store(Arc::new(active));
+    }
+}

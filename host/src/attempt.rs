@@ -1,0 +1,66 @@
+//! How an attempt ends.
+
+use std::time::Duration;
+
+/// Which of its budgets an attempt used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// Time the guest computed.
+    Cpu,
+    /// Time that passed, waiting included.
+    Wall,
+    /// Linear memory and tables.
+    Memory,
+    /// Host calls.
+    Calls,
+}
+
+/// The end of one run of a plugin on a delivery. Retry policy reads nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The plugin handled the event.
+    Done,
+    /// The plugin asks to be called again, not before the given time has passed.
+    Retry {
+        /// What the plugin said.
+        reason: String,
+        /// The least time to wait.
+        after: Option<Duration>,
+    },
+    /// The plugin says that another attempt cannot help.
+    Rejected {
+        /// What the plugin said.
+        reason: String,
+    },
+    /// The guest trapped.
+    Trap {
+        /// The trap's name and where it happened.
+        reason: String,
+    },
+    /// A budget was used up.
+    Exhausted(Budget),
+    /// belfry itself failed while running the plugin.
+    HostFault {
+        /// What failed.
+        reason: String,
+    },
+    /// No plugin of that name is loaded.
+    NotLoaded,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Retry { reason, .. } => write!(f, "plugin asked for a retry: {reason}"),
+            Self::Rejected { reason } => write!(f, "plugin rejected the event: {reason}"),
+            Self::Trap { reason } => write!(f, "trap: {reason}"),
+            Self::Exhausted(Budget::Cpu) => f.write_str("out of time: cpu limit"),
+            Self::Exhausted(Budget::Wall) => f.write_str("out of time: wall limit"),
+            Self::Exhausted(Budget::Memory) => f.write_str("out of memory: memory limit"),
+            Self::Exhausted(Budget::Calls) => f.write_str("too many host calls: calls limit"),
+            Self::HostFault { reason } => write!(f, "belfry failed: {reason}"),
+            Self::NotLoaded => f.write_str("no plugin of this name is loaded"),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a plugin may do, as `grant = { … }` says it.
+
+use super::reader::Section;
+
+/// How far one grant reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Not granted.
+    #[default]
+    Nothing,
+    /// Granted for these ids only.
+    Only(Vec<String>),
+    /// Granted for everything the app may do.
+    Everything,
+}
+
+impl Scope {
+    /// Whether there is a grant at all.
+    pub fn is_granted(&self) -> bool {
+        *self != Self::Nothing
+    }
+
+    /// Whether the grant covers an id.
+    pub fn covers(&self, id: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Only(ids) => ids.iter().any(|granted| granted == id),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// The grants of one plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// Groups, by chat id.
+    pub chat: Scope,
+    /// Work notices, by user id.
+    pub notice: Scope,
+    /// Approvals, by process code.
+    pub approval: Scope,
+    /// The robot, by conversation id; replies are always within the grant.
+    pub robot: Scope,
+    /// The plugin's own key-value store.
+    pub kv: bool,
+    /// Hosts for outgoing HTTP.
+    pub http: Vec<String>,
+}
+
+/// Reads `grant = { … }`.
+pub(super) fn read(mut section: Section<'_>) -> Grant {
+    let mut scope = |key: &str| match section.boolean_or_texts(key) {
+        None | Some(Ok(false)) => Scope::Nothing,
+        Some(Ok(true)) => Scope::Everything,
+        Some(Err(ids)) => Scope::Only(ids),
+    };
+    let (chat, notice, approval, robot) = (
+        scope("chat"),
+        scope("notice"),
+        scope("approval"),
+        scope("robot"),
+    );
+    let grant = Grant {
+        chat,
+        notice,
+        approval,
+        robot,
+        kv: section.boolean("kv").unwrap_or_default(),
+        http: section.texts("http").unwrap_or_default(),
+    };
+    section.finish();
+    grant
+}

@@ -1,0 +1,169 @@
+//! Claims deliveries that are due, runs them and records how they ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::Outcome;
+use crate::clock;
+use crate::journal::{Claimed, Ending, Journal};
+use crate::retry::{self, Next, Policy};
+
+/// Deliveries claimed at one time.
+const CLAIM: usize = 64;
+/// The longest sleep without a look into the journal.
+const IDLE: Duration = Duration::from_secs(30);
+/// The pause after the journal could not be used.
+const TROUBLE: Duration = Duration::from_millis(500);
+
+/// Runs one attempt. The host runs plugins; a benchmark runs the same handler natively.
+#[async_trait]
+pub trait Run: Send + Sync + 'static {
+    /// Runs the delivery's plugin and says how it ended.
+    async fn run(&self, claimed: &Claimed) -> Outcome;
+}
+
+/// Tells the dispatcher that there may be something to do.
+#[derive(Clone, Default)]
+pub struct Waker(Arc<Notify>);
+
+impl Waker {
+    /// Wakes the dispatcher.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// What the dispatcher works with.
+pub struct Dispatch {
+    /// Where deliveries come from.
+    pub journal: Arc<dyn Journal>,
+    /// Who runs them.
+    pub run: Arc<dyn Run>,
+    /// When failed ones run again.
+    pub retry: Policy,
+    /// Attempts at one time.
+    pub max_concurrent: usize,
+    /// Who wakes it.
+    pub waker: Waker,
+}
+
+impl Dispatch {
+    /// Runs until `stop`, then waits for the running attempts.
+    pub async fn serve(self, stop: CancellationToken) {
+        let dispatch = Arc::new(self);
+        let places = Arc::new(Semaphore::new(dispatch.max_concurrent));
+        let mut running = JoinSet::new();
+        while !stop.is_cancelled() {
+            while running.try_join_next().is_some() {}
+            let wait = match dispatch.claim_and_start(&places, &mut running).await {
+                Some(wait) => wait,
+                None => continue,
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = dispatch.waker.0.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    /// Starts what is due. Answers how long to wait, or `None` when there may be more at once.
+    async fn claim_and_start(
+        self: &Arc<Self>,
+        places: &Arc<Semaphore>,
+        running: &mut JoinSet<()>,
+    ) -> Option<Duration> {
+        let limit = places.available_permits().min(CLAIM);
+        if limit == 0 {
+            // An attempt that ends wakes us.
+            return Some(IDLE);
+        }
+        let now = clock::now();
+        let claims = match self.journal.claim_due(now, limit).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::error!(%error, "cannot claim deliveries");
+                return Some(TROUBLE);
+            }
+        };
+        let claimed_all = claims.due.len() == limit;
+        for claimed in claims.due {
+            let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+                break;
+            };
+            let dispatch = Arc::clone(self);
+            running.spawn(async move {
+                dispatch.attempt(claimed).await;
+                drop(place);
+                dispatch.waker.wake();
+            });
+        }
+        if claimed_all {
+            return None;
+        }
+        let until_due = claims.next_due.map_or(IDLE, |due| {
+            Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or(0))
+        });
+        Some(until_due.min(IDLE))
+    }
+
+    async fn attempt(self: &Arc<Self>, claimed: Claimed) {
+        let started = clock::instant();
+        let attempts = claimed.attempts + 1;
+        let run = Arc::clone(&self.run);
+        let claimed = Arc::new(claimed);
+        // In a task of its own, so that a panic of the host costs this attempt and no more.
+        let task = {
+            let claimed = Arc::clone(&claimed);
+            #[allow(clippy::disallowed_methods)]
+            tokio::spawn(async move { run.run(&claimed).await })
+        };
+        let outcome = task.await.unwrap_or_else(|error| Outcome::HostFault {
+            reason: error.to_string(),
+        });
+        let now = clock::now();
+        let next = retry::after(&outcome, attempts, now, &self.retry);
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (event, plugin) = (claimed.id.event, &claimed.id.plugin);
+        let reason = outcome.to_string();
+        match &next {
+            Next::Finish => tracing::info!(%event, %plugin, attempts, took_ms, "delivery done"),
+            Next::RetryAt(at) => {
+                tracing::warn!(%event, %plugin, attempts, took_ms, reason, in_ms = at.0 - now.0, "attempt failed, will retry");
+            }
+            Next::DeadLetter => {
+                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery is a dead letter")
+            }
+            Next::Park => {
+                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery parked")
+            }
+        }
+        let ending = match next {
+            Next::Finish => Ending::Done,
+            Next::RetryAt(at) => Ending::Retry { at, reason },
+            Next::DeadLetter => Ending::Dead { reason },
+            Next::Park => Ending::Parked { reason },
+        };
+        self.record(&claimed, ending).await;
+    }
+
+    /// Until the journal takes it: a delivery whose end is not recorded must not run again in this process.
+    async fn record(&self, claimed: &Claimed, ending: Ending) {
+        let mut pause = TROUBLE;
+        while let Err(error) = self
+            .journal
+            .finish(&claimed.id, ending.clone(), clock::now())
+            .await
+        {
+            tracing::error!(event = %claimed.id.event, plugin = %claimed.id.plugin, %error, "cannot record the end of a delivery");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(IDLE);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The sandbox: one wasmtime engine, its pool, its clock tick and the budgets of an attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
+    PoolingAllocationConfig, Store, Trap, UpdateDeadline,
+};
+
+use crate::attempt::{Budget, Outcome};
+use crate::config;
+
+pub use self::state::{Exhausted, State, Task};
+
+mod state;
+mod wasi;
+
+/// How often running guests are interrupted to count their time and to let others run.
+pub const TICK: Duration = Duration::from_millis(10);
+/// Bytes of a component file.
+pub const MAX_COMPONENT: u64 = 32 << 20;
+/// The largest memory a plugin can be given.
+const MAX_MEMORY: usize = 512 << 20;
+/// Bytes a guest may pass to the host in one call.
+const HOSTCALL_BYTES: usize = 2 << 20;
+
+/// The engine and what guards it. Clones share it.
+#[derive(Clone)]
+pub struct Sandbox {
+    engine: Engine,
+    places: Arc<Semaphore>,
+    compilers: Arc<Semaphore>,
+}
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The engine cannot be set up on this machine.
+    #[error("cannot set up the sandbox: {0}")]
+    Setup(String),
+    /// The bytes are no component that this engine can compile.
+    #[error("not a usable WebAssembly component: {0}")]
+    Component(String),
+}
+
+impl Sandbox {
+    /// Sets up the engine and starts its tick.
+    pub fn new(settings: &config::Engine) -> Result<Self, EngineError> {
+        let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
+        let config = engine_config(settings).map_err(setup)?;
+        let engine = match Engine::new(&config) {
+            Ok(engine) => engine,
+            Err(error) => {
+                // Some kernels and containers cannot reserve the pool's address space.
+                tracing::warn!(%error, "no pooling allocator on this machine, instances start slower");
+                let mut config = config;
+                config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+                Engine::new(&config).map_err(setup)?
+            }
+        };
+        start_tick(&engine)?;
+        Ok(Self {
+            engine,
+            places: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
+            compilers: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    /// The wasmtime engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Compiles a component on a blocking thread, one at a time.
+    pub async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, EngineError> {
+        let _permit = self
+            .compilers
+            .acquire()
+            .await
+            .map_err(|error| EngineError::Setup(error.to_string()))?;
+        let engine = self.engine.clone();
+        let compiled = tokio::task::spawn_blocking(move || {
+            let component = Component::new(&engine, &*bytes)?;
+            component.initialize_copy_on_write_image()?;
+            Ok(component)
+        });
+        match compiled.await {
+            Ok(compiled) => compiled
+                .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error))),
+            Err(panic) => Err(EngineError::Component(panic.to_string())),
+        }
+    }
+
+    /// Runs work on a fresh store within the budgets of `state` and names how it ended.
+    ///
+    /// The store and everything in it is gone afterwards, whatever happened.
+    pub async fn run<T>(
+        &self,
+        state: State,
+        work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Outcome> {
+        // An exhausted pool would be an error, not a wait.
+        let _place = self
+            .places
+            .acquire()
+            .await
+            .map_err(|error| Outcome::HostFault {
+                reason: error.to_string(),
+            })?;
+        let wall = state.limits().wall;
+        let mut store = self.store(state);
+        match tokio::time::timeout(wall, work(&mut store)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(classify(&error)),
+            Err(_elapsed) => Err(Outcome::Exhausted(Budget::Wall)),
+        }
+    }
+
+    fn store(&self, state: State) -> Store<State> {
+        let mut slices_left = slices(state.limits().cpu);
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(State::limiter);
+        store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            slices_left = slices_left.saturating_sub(1);
+            Ok(if slices_left == 0 {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::Yield(1)
+            })
+        });
+        store
+    }
+}
+
+/// Ticks of running time that a CPU budget allows; the first tick may come at once, so one more.
+fn slices(cpu: Duration) -> u64 {
+    u64::try_from(cpu.as_millis() / TICK.as_millis())
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
+}
+
+fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
+    let places = settings.max_concurrent;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(places)
+        .total_stacks(places)
+        .total_memories(places * 2)
+        .total_core_instances(places * 8)
+        .total_tables(places * 4)
+        .max_core_instances_per_component(200)
+        .max_memories_per_component(8)
+        .max_tables_per_component(64)
+        .max_memories_per_module(2)
+        .max_tables_per_module(2)
+        .table_elements(100_000)
+        .max_core_instance_size(4 << 20)
+        .max_component_instance_size(4 << 20)
+        .max_memory_size(MAX_MEMORY)
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(64 << 10)
+        .max_unused_warm_slots(16)
+        // A swapped-out dirty page would be handed to the next instance (bytecodealliance/wasmtime#14357).
+        .pagemap_scan(Enabled::No);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .cranelift_nan_canonicalization(true)
+        .concurrency_support(false)
+        // One compiling thread leaves a core for the events that arrive meanwhile.
+        .parallel_compilation(false)
+        .memory_guaranteed_dense_image_size(64 << 20);
+    if let Some(folder) = &settings.cache {
+        create_private(folder).map_err(|error| {
+            wasmtime::Error::msg(format!(
+                "cannot create the cache folder {folder:?}: {error}"
+            ))
+        })?;
+        let mut cache = CacheConfig::new();
+        cache.with_directory(std::path::absolute(folder).unwrap_or_else(|_| folder.clone()));
+        config.cache(Some(Cache::new(cache)?));
+    }
+    Ok(config)
+}
+
+/// Compiled code is native code: nobody else may write to its folder.
+fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// A thread rather than a task: a starved runtime must still tick. It ends with the engine.
+fn start_tick(engine: &Engine) -> Result<(), EngineError> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            #[allow(clippy::disallowed_methods)]
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("epoch-tick".to_owned())
+        .spawn(tick)
+        .map_err(|error| EngineError::Setup(error.to_string()))?;
+    Ok(())
+}
+
+fn classify(error: &wasmtime::Error) -> Outcome {
+    if let Some(Exhausted(budget)) = error.downcast_ref() {
+        return Outcome::Exhausted(*budget);
+    }
+    match error.downcast_ref() {
+        Some(Trap::Interrupt) => Outcome::Exhausted(Budget::Cpu),
+        _ => Outcome::Trap {
+            reason: first_lines(error),
+        },
+    }
+}
+
+/// The root cause and where it happened, short enough for a list.
+fn first_lines(error: &wasmtime::Error) -> String {
+    let mut text = error.root_cause().to_string();
+    let context = error.to_string();
+    if context != text {
+        let context: Vec<&str> = context.lines().map(str::trim).take(6).collect();
+        text = format!("{text} ({})", context.join("; "));
+    }
+    if text.len() > 1000 {
+        let end = (0..=1000)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! The WASI that standard libraries always import, virtualised: clock and randomness are functions of the delivery;
+//! there are no files, no environment, no arguments and no sockets; what is printed goes to the log.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
+
+use crate::clock::UnixMs;
+use crate::ids::PluginName;
+
+/// Bytes of randomness in one request.
+const MAX_RANDOM: u64 = 64 << 10;
+/// Bytes of one printed piece that reach the log.
+const MAX_PRINTED: usize = 4096;
+
+pub(super) fn virtual_context(plugin: &PluginName, seed: [u8; 16], now: UnixMs) -> WasiCtx {
+    let mut wide = [0; 32];
+    wide[..16].copy_from_slice(&seed);
+    let now = Duration::from_millis(u64::try_from(now.0).unwrap_or(0));
+    WasiCtx::builder()
+        .secure_random(ChaCha8Rng::from_seed(wide))
+        .insecure_random(ChaCha8Rng::from_seed(wide))
+        .insecure_random_seed(u128::from_be_bytes(seed))
+        .max_random_size(MAX_RANDOM)
+        .wall_clock(Standing(now))
+        .monotonic_clock(Stepping(AtomicU64::new(0)))
+        .stdout(Printed(plugin.clone()))
+        .stderr(Printed(plugin.clone()))
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}
+
+/// A wall clock that stands at the arrival of the event.
+struct Standing(Duration);
+
+impl HostWallClock for Standing {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0
+    }
+}
+
+/// A monotonic clock that goes on by a microsecond each time it is read, so that loops on it end.
+struct Stepping(AtomicU64);
+
+impl HostMonotonicClock for Stepping {
+    fn resolution(&self) -> u64 {
+        1_000
+    }
+
+    fn now(&self) -> u64 {
+        self.0.fetch_add(1_000, Ordering::Relaxed)
+    }
+}
+
+/// Standard output and error: pieces as they are written become log lines of the plugin.
+#[derive(Clone)]
+struct Printed(PluginName);
+
+impl IsTerminal for Printed {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printed {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Printed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_PRINTED)]);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            tracing::debug!(plugin = %self.0, text, "plugin printed");
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

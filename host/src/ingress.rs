@@ -1,0 +1,155 @@
+//! The ways in: a verified event goes to the journal, and only then the sender gets its answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::StatusCode;
+
+use crate::active::{Active, Snapshot};
+use crate::clock;
+use crate::config::Receive;
+use crate::dispatch::Waker;
+use crate::event::{Content, Envelope, Facts, Origin};
+use crate::ids::AppName;
+use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
+use crate::rules::choose;
+use crate::server::BodyError;
+
+mod callback;
+mod hooks;
+mod robot;
+
+/// Bytes of a body.
+const MAX_BODY: usize = 256 << 10;
+/// Bytes of an alert webhook's body: groups of alerts are large.
+const MAX_HOOK_BODY: usize = 2 << 20;
+
+/// What the ways in work with.
+#[derive(Clone)]
+pub struct Ingress {
+    /// Apps, hooks and rules.
+    pub snapshot: Snapshot,
+    /// Where events go.
+    pub journal: Arc<dyn Journal>,
+    /// Who is told that there is something to do.
+    pub waker: Waker,
+}
+
+/// The public routes.
+pub fn routes(ingress: Ingress) -> Router {
+    Router::new()
+        .route("/callback/{app}", post(callback::receive))
+        .route("/robot/{app}", post(robot::receive))
+        .route("/hooks/{hook}", post(hooks::receive))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(ingress)
+}
+
+/// Why a request was turned away. The sender learns the status and a short reason, the operator one log line.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("there is no such app or it does not receive this way")]
+    UnknownApp,
+    #[error("there is no such hook")]
+    UnknownHook,
+    #[error("not authorized")]
+    Unauthorized,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error("{0}")]
+    Malformed(String),
+    #[error("the event cannot be stored now, try again")]
+    Journal(#[from] JournalError),
+}
+
+impl Refused {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownApp | Self::UnknownHook => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Body(error) => error.status(),
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            // 503 and nothing else: DingTalk and Alertmanager come back after it.
+            Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Logs the refusal with the last part of the path, then answers.
+    fn answer(self, way: &'static str, name: &str) -> Response {
+        let status = self.status();
+        if let Self::Journal(error) = &self {
+            tracing::error!(way, name, %error, "event not stored, sender told to come back");
+        } else {
+            tracing::warn!(way, name, status = status.as_u16(), reason = %self, "request refused");
+        }
+        (status, format!("{self}\n")).into_response()
+    }
+}
+
+/// An event that was verified and read.
+struct Arrived {
+    app: AppName,
+    origin: Origin,
+    raw: String,
+    content: Content,
+    dedupe: Option<Dedupe>,
+}
+
+impl Ingress {
+    /// Routes an event by the snapshot and appends it. Returns when it is on disk.
+    async fn accept(&self, active: &Active, arrived: Arrived) -> Result<(), JournalError> {
+        let Arrived {
+            app,
+            origin,
+            raw,
+            content,
+            dedupe,
+        } = arrived;
+        let facts = Facts::of(&content);
+        let choice = choose(&active.rules, &app, &facts);
+        let id = clock::event_id();
+        for (plugin, reason) in &choice.failed {
+            tracing::warn!(event = %id, %plugin, reason, "condition cannot be evaluated, the plugin does not get the event");
+        }
+        let (kind, way, receivers) = (content.kind(), origin.to_text(), choice.plugins.len());
+        let envelope = Envelope {
+            id,
+            app: app.clone(),
+            origin,
+            received_at: clock::now(),
+            raw: raw.into(),
+        };
+        let event = NewEvent {
+            envelope,
+            kind,
+            dedupe,
+            key: content.key(),
+            plugins: choice.plugins,
+        };
+        match self.journal.append(event).await? {
+            Appended::New => {
+                tracing::info!(event = %id, %app, kind = kind.as_str(), way, receivers, "event accepted");
+                self.waker.wake();
+            }
+            Appended::Duplicate(first) => {
+                tracing::info!(event = %first, %app, kind = kind.as_str(), way, "event arrived again");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an app exists and has this way in open.
+fn receiving<'a>(
+    active: &'a Active,
+    name: &str,
+    way: Receive,
+) -> Result<&'a Arc<crate::active::App>, Refused> {
+    active
+        .app(name)
+        .filter(|app| app.settings.receive.contains(&way))
+        .ok_or(Refused::UnknownApp)
+}

@@ -1,0 +1,236 @@
+//! The durable record of events and of what became of them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::clock::UnixMs;
+use crate::event::{Envelope, Kind};
+use crate::ids::{AppName, DeliveryId, EventId, PluginName};
+
+pub use self::memory::MemoryJournal;
+pub use self::sqlite::SqliteJournal;
+
+mod memory;
+mod sqlite;
+
+#[cfg(test)]
+mod tests;
+
+/// An event to append, with the plugins that get it.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// What arrived.
+    pub envelope: Envelope,
+    /// Its kind, for lists.
+    pub kind: Kind,
+    /// By what a second arrival is recognised; `None` takes every arrival for a new event.
+    pub dedupe: Option<Dedupe>,
+    /// What must stay in order; `None` is in order with nothing.
+    pub key: Option<String>,
+    /// The plugins that get it.
+    pub plugins: Vec<PluginName>,
+}
+
+/// By what a second arrival of an event is recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// Unique within the app.
+    pub key: String,
+    /// How long after the first arrival another one counts as the same; `None` is for ever.
+    pub window: Option<Duration>,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is on disk.
+    New,
+    /// It has been on disk since an earlier arrival, under this id.
+    Duplicate(EventId),
+}
+
+/// Why the journal did not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Too much waits to be written; the sender should come back.
+    #[error("journal queue is full")]
+    Full,
+    /// It cannot be written or read; nothing was acknowledged.
+    #[error("journal cannot be used: {0}")]
+    Unusable(String),
+}
+
+/// A delivery whose turn it is.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Which one.
+    pub id: DeliveryId,
+    /// Attempts that ended before.
+    pub attempts: u32,
+    /// The event.
+    pub envelope: Envelope,
+}
+
+/// What a claim found.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// Deliveries to run now, oldest first; nobody else gets them until they are finished.
+    pub due: Vec<Claimed>,
+    /// When the next one is due, if none of the rest is yet.
+    pub next_due: Option<UnixMs>,
+}
+
+/// Where a delivery goes after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It is done.
+    Done,
+    /// It runs again at that time.
+    Retry {
+        /// The time.
+        at: UnixMs,
+        /// Why.
+        reason: String,
+    },
+    /// It waits for a person and lets its key go.
+    Parked {
+        /// Why.
+        reason: String,
+    },
+    /// It is given up and lets its key go.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where a delivery or an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for its turn, its retry or the end of its attempt.
+    Pending,
+    /// It was handled.
+    Done,
+    /// It waits for a person.
+    Parked,
+    /// It was given up.
+    Dead,
+}
+
+impl State {
+    const NAMES: [(&'static str, Self); 4] = [
+        ("pending", Self::Pending),
+        ("done", Self::Done),
+        ("parked", Self::Parked),
+        ("dead", Self::Dead),
+    ];
+
+    /// The word in lists and in the store.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, state)| *state == self)
+            .map_or("", |(name, _)| name)
+    }
+
+    /// The state of that word.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, state)| *state)
+    }
+
+    /// The state of an event with deliveries in these states: what needs attention most.
+    pub fn of_event(deliveries: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |state: &Self| match state {
+            Self::Done => 0,
+            Self::Parked => 1,
+            Self::Dead => 2,
+            Self::Pending => 3,
+        };
+        deliveries
+            .into_iter()
+            .max_by_key(rank)
+            .unwrap_or(Self::Done)
+    }
+}
+
+/// An event as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventRecord {
+    /// Its id.
+    pub id: EventId,
+    /// The app it came for.
+    pub app: AppName,
+    /// Its kind.
+    pub kind: String,
+    /// The way it came: `callback`, `robot` or `hook:KIND:NAME`.
+    pub origin: String,
+    /// When it came, RFC 3339.
+    pub received_at: jiff::Timestamp,
+    /// Where it stands.
+    pub state: State,
+    /// Its deliveries.
+    pub deliveries: Vec<DeliveryRecord>,
+    /// Its text; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// A delivery as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryRecord {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Where it stands.
+    pub state: State,
+    /// Attempts that ended.
+    pub attempts: u32,
+    /// How the last attempt ended, unless it succeeded.
+    pub reason: Option<String>,
+    /// What it is in order with.
+    pub key: String,
+    /// When it runs next, RFC 3339; only while it is pending.
+    pub due_at: Option<jiff::Timestamp>,
+}
+
+/// Which events to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// At most so many; `None` for all.
+    pub limit: Option<u32>,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only this one, with its text.
+    pub id: Option<EventId>,
+}
+
+/// A journal. What a call answered with success survives a crash, except in [`MemoryJournal`].
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Appends an event and its deliveries, or recognises that it was appended before. It does not wait for a place
+    /// in a full queue.
+    async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
+
+    /// Claims deliveries that are due, at most `limit`. Of one plugin and key only the oldest open one is ever due.
+    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError>;
+
+    /// Ends the attempt on a claimed delivery.
+    async fn finish(
+        &self,
+        id: &DeliveryId,
+        ending: Ending,
+        now: UnixMs,
+    ) -> Result<(), JournalError>;
+
+    /// Lists events.
+    async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError>;
+
+    /// Writes something that does not matter, to know whether writing works.
+    async fn probe(&self, now: UnixMs) -> Result<(), JournalError>;
+}

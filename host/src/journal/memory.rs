@@ -1,0 +1,213 @@
+//! The journal in memory: the same contract without a disk, for tests and as a yardstick.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{
+    Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
+    NewEvent, State,
+};
+use crate::clock::UnixMs;
+use crate::event::Envelope;
+use crate::ids::{DeliveryId, EventId, PluginName};
+
+/// A journal that forgets everything when it is dropped.
+#[derive(Default)]
+pub struct MemoryJournal(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    events: BTreeMap<u64, Entry>,
+    sequence: HashMap<EventId, u64>,
+    dedupe: HashMap<(String, String), (EventId, UnixMs)>,
+    claimed: HashSet<DeliveryId>,
+}
+
+struct Entry {
+    envelope: Envelope,
+    kind: &'static str,
+    deliveries: Vec<Delivery>,
+}
+
+struct Delivery {
+    plugin: PluginName,
+    key: String,
+    state: State,
+    attempts: u32,
+    due_at: UnixMs,
+    reason: Option<String>,
+}
+
+impl MemoryJournal {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
+        let mut inner = self.inner();
+        let NewEvent {
+            envelope,
+            kind,
+            dedupe,
+            key,
+            plugins,
+        } = event;
+        if let Some(dedupe) = dedupe {
+            let name = (envelope.app.to_string(), dedupe.key);
+            if let Some((id, first)) = inner.dedupe.get(&name) {
+                let age =
+                    u128::try_from(envelope.received_at.0.saturating_sub(first.0)).unwrap_or(0);
+                if dedupe.window.is_none_or(|window| age < window.as_millis()) {
+                    return Ok(Appended::Duplicate(*id));
+                }
+            }
+            inner
+                .dedupe
+                .insert(name, (envelope.id, envelope.received_at));
+        }
+        let key = key.unwrap_or_else(|| envelope.id.to_string());
+        let deliveries = plugins
+            .into_iter()
+            .map(|plugin| Delivery {
+                plugin,
+                key: key.clone(),
+                state: State::Pending,
+                attempts: 0,
+                due_at: envelope.received_at,
+                reason: None,
+            })
+            .collect();
+        let sequence = inner
+            .events
+            .last_key_value()
+            .map_or(1, |(last, _)| last + 1);
+        inner.sequence.insert(envelope.id, sequence);
+        inner.events.insert(
+            sequence,
+            Entry {
+                envelope,
+                kind: kind.as_str(),
+                deliveries,
+            },
+        );
+        Ok(Appended::New)
+    }
+
+    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError> {
+        let mut inner = self.inner();
+        let mut held: HashSet<(&str, &str)> = HashSet::new();
+        let mut ready = Vec::new();
+        for entry in inner.events.values() {
+            for delivery in entry
+                .deliveries
+                .iter()
+                .filter(|delivery| delivery.state == State::Pending)
+            {
+                let id = DeliveryId {
+                    event: entry.envelope.id,
+                    plugin: delivery.plugin.clone(),
+                };
+                if held.insert((delivery.plugin.as_str(), &delivery.key))
+                    && !inner.claimed.contains(&id)
+                {
+                    ready.push((
+                        delivery.due_at,
+                        Claimed {
+                            id,
+                            attempts: delivery.attempts,
+                            envelope: entry.envelope.clone(),
+                        },
+                    ));
+                }
+            }
+        }
+        ready.sort_by_key(|(due_at, _)| *due_at);
+        let mut claims = Claims::default();
+        for (due_at, claimed) in ready {
+            if due_at > now || claims.due.len() == limit {
+                claims.next_due = Some(due_at);
+                break;
+            }
+            inner.claimed.insert(claimed.id.clone());
+            claims.due.push(claimed);
+        }
+        Ok(claims)
+    }
+
+    async fn finish(
+        &self,
+        id: &DeliveryId,
+        ending: Ending,
+        now: UnixMs,
+    ) -> Result<(), JournalError> {
+        let mut inner = self.inner();
+        let sequence = inner.sequence.get(&id.event).copied();
+        let delivery = sequence
+            .and_then(|sequence| inner.events.get_mut(&sequence))
+            .and_then(|entry| {
+                entry
+                    .deliveries
+                    .iter_mut()
+                    .find(|delivery| delivery.plugin == id.plugin)
+            })
+            .ok_or_else(|| {
+                JournalError::Unusable(format!(
+                    "there is no delivery of {} to {}",
+                    id.event, id.plugin
+                ))
+            })?;
+        delivery.attempts += 1;
+        (delivery.state, delivery.reason, delivery.due_at) = match ending {
+            Ending::Done => (State::Done, None, now),
+            Ending::Retry { at, reason } => (State::Pending, Some(reason), at),
+            Ending::Parked { reason } => (State::Parked, Some(reason), now),
+            Ending::Dead { reason } => (State::Dead, Some(reason), now),
+        };
+        inner.claimed.remove(id);
+        Ok(())
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
+        let timestamp = |at: UnixMs| jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+        let inner = self.inner();
+        let records = inner.events.values().rev().map(|entry| EventRecord {
+            id: entry.envelope.id,
+            app: entry.envelope.app.clone(),
+            kind: entry.kind.to_owned(),
+            origin: entry.envelope.origin.to_text(),
+            received_at: timestamp(entry.envelope.received_at),
+            state: State::of_event(entry.deliveries.iter().map(|delivery| delivery.state)),
+            deliveries: entry
+                .deliveries
+                .iter()
+                .map(|delivery| DeliveryRecord {
+                    plugin: delivery.plugin.clone(),
+                    state: delivery.state,
+                    attempts: delivery.attempts,
+                    reason: delivery.reason.clone(),
+                    key: delivery.key.clone(),
+                    due_at: (delivery.state == State::Pending).then(|| timestamp(delivery.due_at)),
+                })
+                .collect(),
+            raw: filter.id.map(|_| entry.envelope.raw.to_string()),
+        });
+        let wanted = records.filter(|record| {
+            filter.state.is_none_or(|state| state == record.state)
+                && filter.id.is_none_or(|id| id == record.id)
+        });
+        Ok(wanted
+            .take(filter.limit.map_or(usize::MAX, |limit| {
+                usize::try_from(limit).unwrap_or(usize::MAX)
+            }))
+            .collect())
+    }
+
+    async fn probe(&self, _now: UnixMs) -> Result<(), JournalError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! The journal in SQLite.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use super::{
+    Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
+    NewEvent, State,
+};
+use crate::clock::UnixMs;
+use crate::event::{Envelope, Origin};
+use crate::ids::{DeliveryId, EventId};
+use crate::store::sqlite::{Store, StoreError, open_reader};
+
+/// A journal in a [`Store`].
+pub struct SqliteJournal {
+    store: Store,
+    /// Claims live in memory only: after a crash what was claimed is due again.
+    claimed: Mutex<HashSet<DeliveryId>>,
+}
+
+impl SqliteJournal {
+    /// A journal in an open store.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            claimed: Mutex::default(),
+        }
+    }
+
+    /// Lists events of a file that another process may be writing.
+    pub fn list_file(path: &Path, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
+        let connection = open_reader(path)?;
+        Ok(list(&connection, filter).map_err(StoreError::from)?)
+    }
+
+    fn claimed(&self) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<StoreError> for JournalError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            other => Self::Unusable(other.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
+        Ok(self
+            .store
+            .try_write(move |connection| append(connection, &event))
+            .await?)
+    }
+
+    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError> {
+        let taken = self.claimed().clone();
+        // Through the writer, so that nothing is claimed between the append of an event and its commit.
+        let claims = self
+            .store
+            .write(move |connection| claim_due(connection, &taken, now, limit))
+            .await?;
+        self.claimed()
+            .extend(claims.due.iter().map(|claimed| claimed.id.clone()));
+        Ok(claims)
+    }
+
+    async fn finish(
+        &self,
+        id: &DeliveryId,
+        ending: Ending,
+        now: UnixMs,
+    ) -> Result<(), JournalError> {
+        let delivery = id.clone();
+        self.store
+            .write(move |connection| finish(connection, &delivery, &ending, now))
+            .await?;
+        self.claimed().remove(id);
+        Ok(())
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
+        let filter = filter.clone();
+        Ok(self
+            .store
+            .read(move |connection| list(connection, &filter))
+            .await?)
+    }
+
+    async fn probe(&self, now: UnixMs) -> Result<(), JournalError> {
+        let probe = "INSERT INTO probe VALUES (0, ?1) ON CONFLICT DO UPDATE SET at = excluded.at";
+        self.store
+            .try_write(move |connection| connection.execute(probe, [now.0]))
+            .await?;
+        Ok(())
+    }
+}
+
+fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appended> {
+    let NewEvent {
+        envelope,
+        kind,
+        dedupe,
+        key,
+        plugins,
+    } = event;
+    let (app, received_at) = (envelope.app.as_str(), envelope.received_at.0);
+    if let Some(dedupe) = dedupe {
+        let mut earlier = connection.prepare_cached(
+            "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
+        )?;
+        let earlier: Option<(i64, String, i64)> = earlier
+            .query_row(params![app, dedupe.key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        if let Some((seq, id, first)) = earlier {
+            let within = dedupe.window.is_none_or(|window| {
+                received_at.saturating_sub(first)
+                    < i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
+            });
+            if within {
+                return Ok(Appended::Duplicate(event_id(&id)?));
+            }
+            connection
+                .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
+                .execute([seq])?;
+        }
+    }
+    connection
+        .prepare_cached("INSERT INTO event (id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            envelope.id.to_string(),
+            app,
+            kind.as_str(),
+            envelope.origin.to_text(),
+            received_at,
+            dedupe.as_ref().map(|dedupe| &dedupe.key),
+            &*envelope.raw,
+        ])?;
+    let seq = connection.last_insert_rowid();
+    let own_key = envelope.id.to_string();
+    let key = key.as_deref().unwrap_or(&own_key);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO delivery (seq, plugin, key, state, ready, due_at) VALUES (?1, ?2, ?3, 'pending',
+         NOT EXISTS (SELECT 1 FROM delivery WHERE plugin = ?2 AND key = ?3 AND state = 'pending'), ?4)",
+    )?;
+    for plugin in plugins {
+        insert.execute(params![seq, plugin.as_str(), key, received_at])?;
+    }
+    Ok(Appended::New)
+}
+
+fn claim_due(
+    connection: &Connection,
+    taken: &HashSet<DeliveryId>,
+    now: UnixMs,
+    limit: usize,
+) -> rusqlite::Result<Claims> {
+    let mut select = connection.prepare_cached(
+        "SELECT e.id, d.plugin, d.attempts, e.app, e.origin, e.received_at, e.raw, d.due_at
+         FROM delivery d JOIN event e ON e.seq = d.seq
+         WHERE d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq",
+    )?;
+    let mut rows = select.query([])?;
+    let mut claims = Claims::default();
+    while let Some(row) = rows.next()? {
+        let id = DeliveryId {
+            event: event_id(&row.get::<_, String>(0)?)?,
+            plugin: text(row, 1)?.as_str().into(),
+        };
+        if taken.contains(&id) {
+            continue;
+        }
+        let due_at = UnixMs(row.get(7)?);
+        if due_at > now || claims.due.len() == limit {
+            claims.next_due = Some(due_at);
+            break;
+        }
+        let envelope = Envelope {
+            id: id.event,
+            app: text(row, 3)?.as_str().into(),
+            origin: Origin::from_text(&text(row, 4)?)
+                .ok_or_else(|| damaged(4, "unknown origin"))?,
+            received_at: UnixMs(row.get(5)?),
+            raw: text(row, 6)?.into(),
+        };
+        claims.due.push(Claimed {
+            id,
+            attempts: row.get(2)?,
+            envelope,
+        });
+    }
+    Ok(claims)
+}
+
+fn finish(
+    connection: &Connection,
+    id: &DeliveryId,
+    ending: &Ending,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    let (state, reason, due_at) = match ending {
+        Ending::Done => (State::Done, None, now),
+        Ending::Retry { at, reason } => (State::Pending, Some(reason), *at),
+        Ending::Parked { reason } => (State::Parked, Some(reason), now),
+        Ending::Dead { reason } => (State::Dead, Some(reason), now),
+    };
+    let open = state == State::Pending;
+    let (seq, key): (i64, String) = connection
+        .prepare_cached(
+            "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7
+             WHERE seq = (SELECT seq FROM event WHERE id = ?1) AND plugin = ?2 RETURNING seq, key",
+        )?
+        .query_row(
+            params![id.event.to_string(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    if !open {
+        connection
+            .prepare_cached(
+                "UPDATE delivery SET ready = 1 WHERE plugin = ?1 AND seq =
+                 (SELECT min(seq) FROM delivery WHERE plugin = ?1 AND key = ?2 AND state = 'pending' AND seq > ?3)",
+            )?
+            .execute(params![id.plugin.as_str(), key, seq])?;
+    }
+    Ok(())
+}
+
+fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<EventRecord>> {
+    let mut sql =
+        "SELECT seq, id, app, kind, origin, received_at, raw FROM event WHERE 1".to_owned();
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if let Some(id) = filter.id {
+        values.push(Box::new(id.to_string()));
+        sql.push_str(" AND id = ?1");
+    }
+    match filter.state {
+        None => {}
+        Some(State::Done) => sql.push_str(" AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.seq = event.seq AND d.state <> 'done')"),
+        Some(state) => {
+            // The word comes from the enum, never from outside.
+            sql.push_str(&format!(" AND seq IN (SELECT seq FROM delivery WHERE state = '{}')", state.as_str()));
+        }
+    }
+    sql.push_str(" ORDER BY seq DESC");
+    let mut deliveries =
+        connection.prepare("SELECT plugin, state, attempts, reason, key, due_at FROM delivery WHERE seq = ?1 ORDER BY plugin")?;
+    let mut select = connection.prepare(&sql)?;
+    let mut rows = select.query(rusqlite::params_from_iter(values))?;
+    let mut events = Vec::new();
+    let limit = filter.limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    while events.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let deliveries = deliveries
+            .query_map([row.get::<_, i64>(0)?], delivery_record)?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let state = State::of_event(deliveries.iter().map(|delivery| delivery.state));
+        if filter.state.is_some_and(|wanted| wanted != state) {
+            continue;
+        }
+        events.push(EventRecord {
+            id: event_id(&text(row, 1)?)?,
+            app: text(row, 2)?.as_str().into(),
+            kind: row.get(3)?,
+            origin: row.get(4)?,
+            received_at: timestamp(row.get(5)?),
+            state,
+            deliveries,
+            raw: if filter.id.is_some() {
+                Some(row.get(6)?)
+            } else {
+                None
+            },
+        });
+    }
+    Ok(events)
+}
+
+fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
+    let state = State::from_text(&text(row, 1)?).ok_or_else(|| damaged(1, "unknown state"))?;
+    Ok(DeliveryRecord {
+        plugin: text(row, 0)?.as_str().into(),
+        state,
+        attempts: row.get(2)?,
+        reason: row.get(3)?,
+        key: row.get(4)?,
+        due_at: if state == State::Pending {
+            Some(timestamp(row.get(5)?))
+        } else {
+            None
+        },
+    })
+}
+
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    row.get(column)
+}
+
+fn timestamp(ms: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or_default()
+}
+
+fn event_id(text: &str) -> rusqlite::Result<EventId> {
+    EventId::from_str(text).map_err(|error| damaged(0, &error.to_string()))
+}
+
+fn damaged(column: usize, text: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
+}

@@ -1,0 +1,3 @@
+//! The SQLite file that journal and key-value store share.
+
+pub mod sqlite;

@@ -1,0 +1,60 @@
+CREATE TABLE event (
+    seq         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    app         TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    origin      TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    dedupe      TEXT,
+    raw         TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX event_dedupe ON event (app, dedupe) WHERE dedupe IS NOT NULL;
+
+-- `ready` is 1 for the oldest open delivery of its plugin and key: the one whose turn it is.
+CREATE TABLE delivery (
+    seq         INTEGER NOT NULL REFERENCES event (seq),
+    plugin      TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    ready       INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    due_at      INTEGER NOT NULL,
+    reason      TEXT,
+    finished_at INTEGER,
+    PRIMARY KEY (seq, plugin)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX delivery_due ON delivery (due_at, seq) WHERE state = 'pending' AND ready = 1;
+CREATE INDEX delivery_key ON delivery (plugin, key, seq) WHERE state = 'pending';
+CREATE INDEX delivery_state ON delivery (state, seq) WHERE state IN ('pending', 'parked', 'dead');
+
+CREATE TABLE kv (
+    plugin TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    value  BLOB NOT NULL,
+    PRIMARY KEY (plugin, key)
+) STRICT, WITHOUT ROWID;
+
+-- What each plugin's values take, kept by triggers so that a write need not add them up.
+CREATE TABLE kv_usage (
+    plugin TEXT PRIMARY KEY,
+    bytes  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER kv_inserted AFTER INSERT ON kv BEGIN
+    INSERT INTO kv_usage VALUES (new.plugin, length(CAST(new.key AS BLOB)) + length(new.value))
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER kv_updated AFTER UPDATE ON kv BEGIN
+    UPDATE kv_usage SET bytes = bytes + length(new.value) - length(old.value) WHERE plugin = new.plugin;
+END;
+CREATE TRIGGER kv_deleted AFTER DELETE ON kv BEGIN
+    UPDATE kv_usage SET bytes = bytes - length(CAST(old.key AS BLOB)) - length(old.value) WHERE plugin = old.plugin;
+END;
+
+-- One row that readiness checks write, to know that the disk takes writes.
+CREATE TABLE probe (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    at INTEGER NOT NULL
+) STRICT;

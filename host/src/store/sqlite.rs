@@ -1,0 +1,285 @@
+//! One writer thread with group commit, and a few readers.
+//!
+//! Every write is a job for the writer. It runs all jobs that arrived during the previous sync in one transaction and
+//! answers them after the commit. **Invariant:** a job is answered with success only when its transaction is on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{mpsc, oneshot};
+
+/// Jobs that may wait for the writer.
+const QUEUE: usize = 4096;
+/// Jobs of one transaction.
+const BATCH: usize = 256;
+/// Connections kept for reading.
+const READERS: usize = 4;
+
+/// The layout of the file; each entry leads from the version of its index to the next.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+
+/// Why the store did not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Too many jobs wait; come back later.
+    #[error("the store's queue is full")]
+    Full,
+    /// The disk or the file refused; nothing was written.
+    #[error("the store cannot be used: {0}")]
+    Disk(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The file was written by a newer belfry.
+    #[error("the store {path:?} has version {found}, this belfry knows up to {known}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The newest known version.
+        known: usize,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+trait Job: Send {
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+struct TypedJob<T, F> {
+    work: Option<F>,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for TypedJob<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let work = self.work.take().ok_or(StoreError::Closed)?;
+        self.value = Some(work(connection)?);
+        Ok(())
+    }
+
+    fn answer(mut self: Box<Self>, outcome: Result<(), StoreError>) {
+        let answer = outcome.and_then(|()| self.value.take().ok_or(StoreError::Closed));
+        // Whoever asked may have gone away; the work is done all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// The open store. Clones share it; the last one to go closes the file.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens or creates the file and brings its layout up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = open_writer(path)?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_loop(&connection, queue))
+            .map_err(|error| StoreError::Disk(error.to_string()))?;
+        Ok(Self {
+            jobs,
+            readers: Arc::new(Readers {
+                path: path.to_owned(),
+                idle: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Writes at once or says that the queue is full. Returns when it is on disk.
+    pub async fn try_write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (job, reply) = job(work);
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Full,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        reply.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes, waiting for a place in the queue. Returns when it is on disk.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (job, reply) = job(work);
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        reply.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Reads what is on disk.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || {
+            let idle = readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => open_reader(&readers.path)?,
+            };
+            let value = work(&connection)?;
+            let mut idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < READERS {
+                idle.push(connection);
+            }
+            Ok(value)
+        })
+        .await
+        .map_err(|error| StoreError::Disk(error.to_string()))?
+    }
+}
+
+#[allow(clippy::type_complexity)]
+fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (
+        Box::new(TypedJob {
+            work: Some(work),
+            value: None,
+            reply,
+        }),
+        answer,
+    )
+}
+
+/// A read-only view of a store that another process may be writing.
+pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    // SQLite ignores pragmas it cannot honour, so each one is read back.
+    for (pragma, value, expected) in [
+        ("journal_mode", "wal", "wal"),
+        ("synchronous", "full", "2"),
+        ("foreign_keys", "on", "1"),
+        ("mmap_size", "0", "0"),
+    ] {
+        connection.pragma_update(None, pragma, value)?;
+        let found: String = connection.pragma_query_value(None, pragma, |row| {
+            row.get::<_, String>(0)
+                .or_else(|_| row.get::<_, i64>(0).map(|number| number.to_string()))
+        })?;
+        if found != expected {
+            return Err(StoreError::Disk(format!(
+                "pragma {pragma} is {found} instead of {expected}"
+            )));
+        }
+    }
+    #[cfg(target_os = "macos")]
+    connection.pragma_update(None, "fullfsync", "on")?;
+    migrate(&connection, path)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    if version > MIGRATIONS.len() {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known: MIGRATIONS.len(),
+        });
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;",
+            index + 1
+        ))?;
+    }
+    Ok(())
+}
+
+fn write_loop(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+    while let Some(first) = queue.blocking_recv() {
+        batch.push(first);
+        while batch.len() < BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(next);
+        }
+        commit(connection, &mut batch);
+    }
+}
+
+/// Runs a batch in one transaction. A job that fails takes back only its own changes; a commit that fails fails all.
+fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
+    let mut outcomes: Vec<Result<(), StoreError>> = Vec::with_capacity(batch.len());
+    let committed = (|| -> Result<(), StoreError> {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        for job in batch.iter_mut() {
+            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            let outcome = job.run(connection);
+            let end = if outcome.is_ok() {
+                "RELEASE job"
+            } else {
+                "ROLLBACK TO job"
+            };
+            connection.prepare_cached(end)?.execute([])?;
+            if outcome.is_err() {
+                connection.prepare_cached("RELEASE job")?.execute([])?;
+            }
+            outcomes.push(outcome);
+        }
+        connection.execute_batch("COMMIT")?;
+        Ok(())
+    })();
+    if let Err(error) = &committed {
+        tracing::error!(%error, jobs = batch.len(), "cannot commit to the store");
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    outcomes.resize(batch.len(), Err(StoreError::Closed));
+    for (job, outcome) in batch.drain(..).zip(outcomes) {
+        job.answer(committed.clone().and(outcome));
+    }
+}
