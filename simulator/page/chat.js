@@ -2,7 +2,7 @@
 import { el, empty, fill, oncePerFrame, put } from "./dom.js";
 import { drawContent } from "./message.js";
 import { fullTime, shortTime } from "./clock.js";
-import { avatar, nameOf, robotAvatar } from "./people.js";
+import { avatar, groupName, nameOf, robotAvatar } from "./people.js";
 import { mentionMarker } from "./mentions.js";
 import { appByName, groupById, on, state } from "./store.js";
 
@@ -32,7 +32,7 @@ export function mountChat(root) {
 
   function drawHead() {
     const group = groupById(state.group);
-    fill(title, group && el("h2", {}, group.name || group.id),
+    fill(title, group && el("h2", {}, groupName(group)),
       group && el("span", { class: "muted small" }, `${group.members.length} 人 members · ${group.robots.length} 个机器人 robots${group.kind === "single" ? " · 单聊 single chat" : ""}`),
       group?.disbanded && el("span", { class: "pill grey" }, "已解散 Disbanded"));
   }

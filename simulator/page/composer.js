@@ -48,7 +48,9 @@ export function mountComposer(root) {
     setOutcome(msgId, () => el("span", { class: "push-note" }, "发送中 sending…"));
     const single = group.kind === "single";
     sendMessage({
-      app: robot.value || state.apps[0]?.name, conversationId: group.id, senderStaffId: writer.value,
+      // A robot named in the text is meant, whatever the select says.
+      app: group.robots.find((name) => words.includes(`@${name}`)) ?? (robot.value || state.apps[0]?.name),
+      conversationId: group.isDraft ? undefined : group.id, senderStaffId: writer.value,
       text: words, msgId, mention: single || (mention.checked && group.robots.length > 0),
     }).then((report) => {
       const asked = single || (mention.checked && group.robots.length > 0);

@@ -15,7 +15,7 @@ export function mountDetails(root) {
     const members = [...group.members].sort((a, b) => Number(b === group.owner) - Number(a === group.owner));
     fill(root,
       el("dl", { class: "facts ids" },
-        el("dt", {}, "conversationId"), el("dd", {}, el("code", {}, group.id)),
+        el("dt", {}, "conversationId"), el("dd", {}, el("code", {}, group.isDraft ? "—" : group.id)),
         group.chatid && el("dt", {}, "chatid"), group.chatid && el("dd", {}, el("code", {}, group.chatid))),
       el("h3", {}, `成员 Members (${members.length})`),
       el("ul", { class: "people" }, ...members.map((userid) => el("li", {}, avatar(userid, "small"),

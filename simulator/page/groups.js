@@ -1,9 +1,9 @@
 // The list of groups: the last message and how many are unread.
-import { el, empty, fill, oncePerFrame } from "./dom.js";
+import { el, empty, fill, oncePerFrame, refill } from "./dom.js";
 import { previewOf } from "./content.js";
 import { shortTime } from "./clock.js";
-import { groupAvatar, nameOf } from "./people.js";
-import { on, selectGroup, state } from "./store.js";
+import { groupAvatar, groupName, nameOf, peopleChoices } from "./people.js";
+import { on, openSingle, selectGroup, state } from "./store.js";
 
 /** How many messages of each group have been on show; what was there when the page opened counts as read. */
 const read = new Map();
@@ -11,7 +11,7 @@ const read = new Map();
 /** Builds the list. `isShown()` says whether the chats are what the reader is looking at. `tellUnread(count)` hears the total. */
 export function mountGroups(root, isShown, tellUnread) {
   const list = el("ul", { class: "group-list" });
-  root.append(el("h2", { class: "column-title" }, "群聊 Groups"), list);
+  root.append(el("h2", { class: "column-title" }, "群聊 Groups"), list, singleForm());
 
   function draw() {
     for (const group of state.groups) {
@@ -29,6 +29,24 @@ export function mountGroups(root, isShown, tellUnread) {
   for (const topic of ["loaded", "group", "select"]) on(topic, draw);
   on("message", oncePerFrame(draw));
   return draw;
+}
+
+/** Opens the chat of one person with one robot. */
+function singleForm() {
+  const person = el("select", { "aria-label": "谁 Who" });
+  const robot = el("select", { "aria-label": "哪个机器人 Which robot" });
+  const button = el("button", { type: "submit", class: "quiet" }, "打开 Open");
+  const form = el("form", { class: "single-form" }, el("h3", {}, "与机器人单聊 Chat with a robot"), person, el("div", { class: "row" }, robot, button));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    openSingle(robot.value, person.value);
+  });
+  on("loaded", () => {
+    refill(person, peopleChoices(state.users.map((user) => user.userid)));
+    refill(robot, state.apps.map((app) => [app.name, app.name]));
+    form.hidden = state.apps.length === 0;
+  });
+  return form;
 }
 
 const unread = (group) => group.messages.length - (read.get(group.id) ?? 0);
@@ -52,7 +70,7 @@ function row(group) {
   groupAvatar(group),
   el("span", { class: "group-words" },
     el("span", { class: "group-top" },
-      el("span", { class: "group-name" }, group.name || group.id),
+      el("span", { class: "group-name" }, groupName(group)),
       el("span", { class: "group-time" }, last ? shortTime(last.at) : "")),
     el("span", { class: "group-top" },
       el("span", { class: "group-last" }, group.disbanded ? "已解散 Disbanded" : last ? `${senderName(last)}: ${previewOf(last.msgtype, last.content)}` : "暂无消息 No messages"),

@@ -22,8 +22,15 @@ export function robotAvatar(size = "") {
   return badge(icon("robot"), "#3d4f6b", `avatar robot ${size}`);
 }
 
+/** A group's title; of a single chat both sides, since all those with one robot have the same title. */
+export function groupName(group) {
+  if (group.kind === "single") return `${group.robots.join(" ")} · ${group.members.map(nameOf).join(" ")}`;
+  return group.name || group.id;
+}
+
 /** The picture of a group: a square, unlike people's. */
 export function groupAvatar(group) {
+  if (group.kind === "single") return badge(icon("robot"), "#3d4f6b", "avatar group robot");
   return badge(initials(group.name || group.id, 0), colourOf(group.id), "avatar group");
 }
 

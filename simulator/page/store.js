@@ -18,7 +18,8 @@ export const state = {
 };
 
 const listeners = new Map();
-let knownCalls = new Set();
+/** When each known call was made, by its number. */
+let knownCalls = new Map();
 // Updates that arrive while the state is being read wait here, or an older answer would undo them.
 let held = null;
 
@@ -36,6 +37,24 @@ export function selectGroup(id) {
   state.group = id;
   tell("select", id);
 }
+
+/** Shows the chat of a person with an app's robot; the simulator makes it with the first message. */
+export function openSingle(app, userid) {
+  const known = state.groups.find((group) => isSingle(group, app, userid));
+  if (known) {
+    selectGroup(known.id);
+    return;
+  }
+  const draft = {
+    id: `draft ${app} ${userid}`, chatid: "", kind: "single", name: app, owner: userid,
+    members: [userid], robots: [app], disbanded: false, messages: [], isDraft: true,
+  };
+  state.groups.push(draft);
+  tell("group", draft);
+  selectGroup(draft.id);
+}
+
+const isSingle = (group, app, userid) => group.kind === "single" && group.robots.includes(app) && group.members.includes(userid);
 
 /** Writes as another person from now on. */
 export function selectWriter(userid) {
@@ -63,7 +82,7 @@ async function readAll() {
   Object.assign(state, { apps, users, groups, templates, approvals, notices });
   state.traffic = [...calls.slice(-KEPT_CALLS).map(asCall), ...state.traffic.filter((entry) => entry.kind === "push")]
     .sort((a, b) => a.at - b.at);
-  knownCalls = new Set(calls.map((call) => call.seq));
+  knownCalls = new Map(calls.map((call) => [call.seq, call.at]));
   tell("loaded");
 }
 
@@ -111,10 +130,12 @@ export function connect() {
     upsert(state.notices, notice, "taskId");
     tell("notice", notice);
   });
-  hear("reset", () => {
-    state.traffic = [];
-    reload().catch((error) => note(error.message, "bad"));
-  });
+  hear("reset", startAnew);
+}
+
+function startAnew() {
+  state.traffic = [];
+  reload().catch((error) => note(error.message, "bad"));
 }
 
 function setLive(live) {
@@ -128,8 +149,14 @@ function asCall(call) {
 
 function takeTraffic(entry) {
   if (entry.kind === "call") {
-    if (knownCalls.has(entry.seq)) return;
-    knownCalls.add(entry.seq);
+    const before = knownCalls.get(entry.seq);
+    if (before === entry.at) return;
+    if (before !== undefined) {
+      // The numbers began anew: somebody else put the simulator back to its seed.
+      startAnew();
+      return;
+    }
+    knownCalls.set(entry.seq, entry.at);
   }
   state.traffic.push(entry);
   if (state.traffic.length > KEPT_CALLS * 1.2) state.traffic.splice(0, state.traffic.length - KEPT_CALLS);
@@ -149,9 +176,15 @@ function takeMessage({ group: id, message }) {
 
 function takeGroup(given) {
   const old = groupById(given.id);
+  const draft = state.groups.find((group) => group.isDraft && isSingle(given, group.robots[0], group.owner));
+  if (draft) {
+    state.groups.splice(state.groups.indexOf(draft), 1);
+    if (state.group === draft.id) state.group = given.id;
+  }
   // An update about members need not carry the messages.
   upsert(state.groups, { ...given, messages: given.messages ?? old?.messages ?? [] }, "id");
   tell("group", groupById(given.id));
+  if (draft) selectGroup(state.group);
   // Apps may be set while the simulator runs; a robot that is new here says so.
   if (given.robots.some((name) => !appByName(name))) reload().catch((error) => note(error.message, "bad"));
 }
