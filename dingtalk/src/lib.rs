@@ -42,7 +42,7 @@ pub use event::{
 };
 pub use message::{
     ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,
-    MessageError, Oa, OaBody, OaFigure, OaRow, Orientation, RobotOut, Voice,
+    MessageError, Oa, OaBody, OaFigure, OaRow, Orientation, RobotOut, Template, Voice,
 };
 pub use robot::{
     ConversationKind, MessageKind, RobotMessage, RobotMessageError, SessionWebhook, SignError,
@@ -50,4 +50,4 @@ pub use robot::{
 };
 pub use secret::Secret;
 pub use time::UnixMs;
-pub use token::{Token, TokenCache, needs_refresh};
+pub use token::{Token, needs_refresh};

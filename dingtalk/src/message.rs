@@ -1,7 +1,13 @@
 //! What can be sent: messages of the app ([`Message`]) and of its robot ([`RobotOut`]).
 
+mod app;
+mod redact;
+mod robot;
+
+pub use robot::Template;
+
 /// Text in DingTalk's subset of Markdown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Markdown {
     /// What the list of conversations shows.
     pub title: String,
@@ -10,7 +16,7 @@ pub struct Markdown {
 }
 
 /// A link with a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Link {
     /// At most 100 characters.
     pub title: String,
@@ -23,7 +29,7 @@ pub struct Link {
 }
 
 /// A button that opens a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Button {
     /// At most 20 characters.
     pub title: String,
@@ -41,7 +47,7 @@ pub enum Orientation {
 }
 
 /// Several buttons.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ButtonRow {
     /// How they are laid out.
     pub orientation: Orientation,
@@ -50,7 +56,7 @@ pub struct ButtonRow {
 }
 
 /// The buttons of an action card.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CardButtons {
     /// The whole card is one button.
     Single(Button),
@@ -59,7 +65,7 @@ pub enum CardButtons {
 }
 
 /// A card with buttons.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ActionCard {
     /// What the list of conversations shows.
     pub title: String,
@@ -79,7 +85,7 @@ pub struct Voice {
 }
 
 /// A row of the form in an OA message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OaRow {
     /// The label.
     pub key: String,
@@ -88,7 +94,7 @@ pub struct OaRow {
 }
 
 /// A large figure in an OA message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OaFigure {
     /// The number as text.
     pub num: String,
@@ -97,7 +103,7 @@ pub struct OaFigure {
 }
 
 /// The body of an OA message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct OaBody {
     /// At most 50 characters.
     pub title: Option<String>,
@@ -116,7 +122,7 @@ pub struct OaBody {
 }
 
 /// An OA message: a form-like card.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Oa {
     /// Where it leads on a phone.
     pub message_url: String,
@@ -131,7 +137,7 @@ pub struct Oa {
 }
 
 /// A message for a group (`chat/send`) or a work notice (`asyncsend_v2`). It serializes to DingTalk's `msg` object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// Plain text.
     Text(String),
@@ -152,7 +158,7 @@ pub enum Message {
 }
 
 /// An entry of a feed card.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FeedLink {
     /// Its title.
     pub title: String,
@@ -163,7 +169,7 @@ pub struct FeedLink {
 }
 
 /// A message that a robot can send. Webhooks and the v1.0 API want it in different shapes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum RobotOut {
     /// Plain text.
     Text(String),
@@ -189,6 +195,63 @@ pub struct Mentions {
 }
 
 /// Why a message cannot be sent: DingTalk would refuse it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MessageError(pub(crate) String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A text is longer than DingTalk takes.
+    #[error("{part} has {actual} characters, dingtalk takes {limit}")]
+    TooLong {
+        /// Which text.
+        part: &'static str,
+        /// Its length in characters.
+        actual: usize,
+        /// The limit in characters.
+        limit: usize,
+    },
+    /// The encoded message is larger than DingTalk takes.
+    #[error("message has {actual} bytes, dingtalk takes {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        actual: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A part that DingTalk requires is empty.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// A recording must last 1 to 59 seconds.
+    #[error("a voice message lasts {0} seconds, dingtalk takes 1 to 59")]
+    Duration(u32),
+    /// More buttons than this way of sending has room for.
+    #[error("a robot's card has {0} buttons, dingtalk takes 1 to 5")]
+    Buttons(usize),
+    /// More people than a reply can mention.
+    #[error("{0} people are mentioned, dingtalk takes 50")]
+    Mentions(usize),
+    /// A feed card can only be a reply.
+    #[error("a feed card can only be sent as a reply")]
+    FeedCard,
+}
+
+/// Whether a text is there and not too long.
+fn check_text(part: &'static str, text: &str, limit: usize) -> Result<(), MessageError> {
+    if text.is_empty() {
+        return Err(MessageError::Empty(part));
+    }
+    check_length(part, text, limit)
+}
+
+fn check_length(part: &'static str, text: &str, limit: usize) -> Result<(), MessageError> {
+    // A character has at least a byte, so most texts need no counting.
+    if text.len() <= limit {
+        return Ok(());
+    }
+    match text.chars().count() {
+        actual if actual > limit => Err(MessageError::TooLong {
+            part,
+            actual,
+            limit,
+        }),
+        _ => Ok(()),
+    }
+}
