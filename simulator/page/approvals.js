@@ -122,7 +122,7 @@ function taskRow(approval, task) {
   const waiting = task.status === "RUNNING" && isRunning(approval);
   const words = TASK_WORDS[String(task.result).toLowerCase()] ?? (waiting ? "等待处理 waiting" : task.status === "NEW" ? "未到 not yet" : "已取消 cancelled");
   return el("li", { class: waiting ? "waiting" : "" }, avatar(task.userid, "small"),
-    el("div", { class: "grow" }, el("div", {}, nameAndId(task.userid), " ", el("span", { class: "muted small" }, words)), waiting && decision(approval, task)));
+    el("div", { class: "grow" }, el("div", {}, nameAndId(task.userid), " ", el("span", { class: "muted small" }, words), task.remark && el("span", { class: "remark words" }, task.remark)), waiting && decision(approval, task)));
 }
 
 function decision(approval, task) {

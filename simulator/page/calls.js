@@ -12,15 +12,18 @@ export function mountCalls(root) {
   const pause = el("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "暂停 Pause");
   const clear = el("button", { type: "button", class: "quiet" }, "清屏 Clear");
   const count = el("p", { class: "muted small calls-count", role: "status" });
+  const pushes = el("input", { type: "checkbox" });
+  pushes.checked = true;
   const list = el("ol", { class: "calls" });
-  root.append(el("div", { class: "calls-tools" }, filter, pause, clear), count, list);
+  root.append(el("div", { class: "calls-tools" }, filter, pause, clear),
+    el("div", { class: "calls-line" }, count, el("label", { class: "check" }, pushes, "含推送 Pushes too")), list);
 
   let paused = false;
   let clearedAt = null;
   let fresh = [];
   let missed = 0;
 
-  const wanted = (entry) => (clearedAt === null || !clearedAt.has(entry)) && matches(entry, filter.value);
+  const wanted = (entry) => (pushes.checked || entry.kind === "call") && (clearedAt === null || !clearedAt.has(entry)) && matches(entry, filter.value);
 
   function drawAll() {
     fresh = [];
@@ -45,7 +48,7 @@ export function mountCalls(root) {
   function say(number) {
     const cut = number > SHOWN ? ` · 显示最近 showing the last ${SHOWN}` : "";
     const waiting = missed > 0 ? ` · 暂停中，新增 ${missed} new while paused` : paused ? " · 已暂停 paused" : "";
-    fill(count, `${number} 条 calls and pushes${cut}${waiting}`);
+    fill(count, `${number} 条 entries${cut}${waiting}`);
   }
 
   on("loaded", () => { if (!paused) drawAll(); });
@@ -57,6 +60,7 @@ export function mountCalls(root) {
     drawSoon();
   });
   filter.addEventListener("input", drawAll);
+  pushes.addEventListener("change", drawAll);
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));

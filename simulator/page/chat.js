@@ -33,7 +33,7 @@ export function mountChat(root) {
   function drawHead() {
     const group = groupById(state.group);
     fill(title, group && el("h2", {}, groupName(group)),
-      group && el("span", { class: "muted small" }, `${group.members.length} 人 members · ${group.robots.length} 个机器人 robots${group.kind === "single" ? " · 单聊 single chat" : ""}`),
+      group && el("span", { class: "muted small" }, group.kind === "single" ? "单聊 Single chat" : `${group.members.length} 人 members · ${group.robots.length} 个机器人 robots`),
       group?.disbanded && el("span", { class: "pill grey" }, "已解散 Disbanded"));
   }
 

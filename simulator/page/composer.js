@@ -75,6 +75,8 @@ export function mountComposer(root) {
     robot.hidden = robots.length < 2;
     robot.disabled = !mention.checked;
     mention.disabled = none;
+    // A single chat always reaches its robot.
+    mention.parentElement.hidden = group?.kind === "single";
     mention.parentElement.title = none ? "群里没有机器人 No robot in this group" : "机器人只收到 @ 它的消息 A robot receives only what mentions it";
     const closed = !group || group.disbanded || members.length === 0;
     for (const control of [writer, text, button]) control.disabled = closed;
