@@ -196,31 +196,31 @@ impl Groups {
         self.groups.last_mut().expect("a group was just added")
     }
 
-    /// The single chat of a person with an app's robot, made when it is not there yet.
-    pub(crate) fn single(&mut self, app: &str, userid: &str, title: &str) -> &mut Group {
-        let found = self.groups.iter().position(|group| {
-            group.kind == GroupKind::Single
-                && group.robots.iter().any(|robot| robot == app)
-                && group.members.iter().any(|member| member == userid)
-        });
-        let at = found.unwrap_or_else(|| {
-            self.groups.push(Group {
-                id: format!("cid{}==", random_text(20)),
-                chatid: String::new(),
-                kind: GroupKind::Single,
-                name: title.to_owned(),
-                owner: userid.to_owned(),
-                members: vec![userid.to_owned()],
-                robots: vec![app.to_owned()],
-                disbanded: false,
-                created_by: Some(app.to_owned()),
-                icon: String::new(),
-                flags: Map::new(),
-                messages: VecDeque::new(),
-            });
-            self.groups.len() - 1
-        });
-        &mut self.groups[at]
+    /// The single chat of a person with an app's robot.
+    pub(crate) fn single(&mut self, app: &str, userid: &str) -> Option<&mut Group> {
+        self.groups.iter_mut().find(|group| {
+            group.kind == GroupKind::Single && group.has_robot(app) && group.has_member(userid)
+        })
+    }
+
+    /// Adds the single chat of a person with an app's robot.
+    pub(crate) fn create_single(&mut self, app: &str, userid: &str) -> &mut Group {
+        let group = Group {
+            id: format!("cid{}==", random_text(20)),
+            chatid: String::new(),
+            kind: GroupKind::Single,
+            name: app.to_owned(),
+            owner: userid.to_owned(),
+            members: vec![userid.to_owned()],
+            robots: vec![app.to_owned()],
+            disbanded: false,
+            created_by: Some(app.to_owned()),
+            icon: String::new(),
+            flags: Map::new(),
+            messages: VecDeque::new(),
+        };
+        self.groups.push(group);
+        self.groups.last_mut().expect("a chat was just added")
     }
 }
 

@@ -15,6 +15,10 @@ include!(concat!(env!("OUT_DIR"), "/page_files.rs"));
 /// `/` and every file of the page, under its name and under `/page/`.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     let mut router = Router::new().route("/", get(async || file("index.html")));
+    if !FILES.iter().any(|(name, _)| *name == "favicon.ico") {
+        // Browsers ask for it unasked, and it must not look like an API call.
+        router = router.route("/favicon.ico", get(async || StatusCode::NO_CONTENT));
+    }
     for (name, _) in FILES {
         let serve = async || file(name);
         router = router

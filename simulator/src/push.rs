@@ -159,14 +159,10 @@ async fn attempts(
         .min(shared.retries.len() + 1);
     let mut done = Vec::new();
     for number in 1..=most {
-        if let Some(pause) = number.checked_sub(2).and_then(|at| shared.retries.get(at)) {
-            if ended
-                .run_until_cancelled(tokio::time::sleep(*pause))
-                .await
-                .is_none()
-            {
-                break;
-            }
+        let pause = number.checked_sub(2).and_then(|at| shared.retries.get(at));
+        let pause = tokio::time::sleep(pause.copied().unwrap_or_default());
+        if ended.run_until_cancelled(pause).await.is_none() {
+            break;
         }
         let fault = first.fault.take();
         if let Some(FaultKind::Delay(ms)) = fault {

@@ -161,10 +161,12 @@ fn write(world: &mut World, request: MessageRequest) -> Result<(String, Option<P
 
 /// The sender's chat with a robot; the page is told of a new one.
 fn open_single<'w>(world: &'w mut World, app: &str, userid: &str) -> &'w mut Group {
-    let known = world.groups.list().len();
-    let update = json!(world.groups.single(app, userid, app));
-    if world.groups.list().len() > known {
+    if world.groups.single(app, userid).is_none() {
+        let update = json!(world.groups.create_single(app, userid));
         world.update("group", update);
     }
-    world.groups.single(app, userid, app)
+    world
+        .groups
+        .single(app, userid)
+        .expect("it was made where it was missing")
 }
