@@ -25,7 +25,7 @@ struct Token {
 /// the top of the crate: `crate`, and in a program beside a library the library's name. Paths through `super` are
 /// followed. A glob or a macro at the top comes out under the name that stands there, such as `*`.
 pub(crate) fn modules(source: &str, module: &[&str], roots: &[&str]) -> BTreeSet<Mention> {
-    let tokens = without_tests(tokens(source));
+    let tokens = without_tests(&tokens(source));
     let mut found = BTreeSet::new();
     // How many braces are open, and at which depth inline modules began: `super` counts from the innermost one.
     let mut depth = 0_usize;
@@ -41,7 +41,7 @@ pub(crate) fn modules(source: &str, module: &[&str], roots: &[&str]) -> BTreeSet
                 }
             }
             "mod" if is_word(text(&tokens, at + 1)) && text(&tokens, at + 2) == "{" => {
-                inline.push(depth)
+                inline.push(depth);
             }
             _ => {}
         }
@@ -57,7 +57,7 @@ pub(crate) fn modules(source: &str, module: &[&str], roots: &[&str]) -> BTreeSet
 
 /// The crates of `names` that a file's paths begin with; a name ending in `*` stands for all that begin so.
 pub(crate) fn crates(source: &str, names: &[&str]) -> BTreeSet<Mention> {
-    let tokens = without_tests(tokens(source));
+    let tokens = without_tests(&tokens(source));
     let mut found = BTreeSet::new();
     for (at, token) in tokens.iter().enumerate() {
         let named = names.iter().any(|name| match name.strip_suffix('*') {
@@ -135,7 +135,7 @@ fn first_segments(tokens: &[Token], at: usize, found: &mut BTreeSet<Mention>) {
 }
 
 /// Drops every item under `#[cfg(test)]` or `#[cfg(all(test, ...))]`.
-fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const MARKS: [&[&str]; 2] = [
         &["#", "[", "cfg", "(", "test", ")", "]"],
         &["#", "[", "cfg", "(", "all", "(", "test"],
@@ -146,9 +146,9 @@ fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
         if MARKS.iter().any(|mark| {
             mark.iter()
                 .enumerate()
-                .all(|(offset, word)| text(&tokens, at + offset) == *word)
+                .all(|(offset, word)| text(tokens, at + offset) == *word)
         }) {
-            at = item_end(&tokens, at);
+            at = item_end(tokens, at);
         } else {
             kept.push(tokens[at].clone());
             at += 1;
