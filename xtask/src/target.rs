@@ -18,7 +18,7 @@ pub(crate) fn ensure() -> Result<()> {
         return Ok(());
     }
     shell::say(&format!(
-        "the Rust target {TARGET} is missing, adding it (some 20 MB, once)"
+        "the Rust target {TARGET} is missing, adding it (once)"
     ));
     let problem = match shell::run(&mut shell::command(
         OsStr::new("rustup"),
