@@ -1,2 +1,10 @@
-//! Arguments, logging, exit code.
-fn main() {}
+//! Arguments, logging, exit code; nothing else.
+
+use std::process::ExitCode;
+
+mod commands;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    commands::run().await
+}

@@ -1,0 +1,108 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+mod check;
+mod dev;
+mod events;
+mod rebuild;
+mod serve;
+mod simulator;
+
+/// A DingTalk (钉钉) bot host: durable events, sandboxed WebAssembly plugins, live changes.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How log lines are written to standard error; BELFRY_LOG sets which (such as `info` or `belfry=debug`).
+    #[arg(long, global = true, env = "BELFRY_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How a command prints its data.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// The configuration a command reads.
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, default_value = "bot.toml")]
+    config: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the host until SIGTERM or Ctrl-C.
+    ///
+    /// Changes of bot.toml and of component files are taken over while it runs; SIGHUP looks for them at once.
+    Serve(ConfigFile),
+
+    /// Run host and simulator in one process and rebuild plugins when their sources change.
+    ///
+    /// A plugin whose component is plugins/NAME.wasm is rebuilt with cargo when plugins/NAME/ holds its sources.
+    Dev(dev::Options),
+
+    /// Run the simulated DingTalk alone.
+    ///
+    /// With --config it learns the apps, their keys and their callback addresses from the configuration.
+    Simulator(simulator::Options),
+
+    /// Read the configuration, load every plugin and report every problem; exit code 1 if there is any.
+    Check(check::Options),
+
+    /// Look into the journal.
+    #[command(subcommand)]
+    Events(events::Command),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) async fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.log_format);
+    let result = match arguments.command {
+        Command::Serve(options) => serve::run(&options.config).await,
+        Command::Dev(options) => dev::run(options).await,
+        Command::Simulator(options) => simulator::run(options).await,
+        Command::Check(options) => check::run(options).await,
+        Command::Events(command) => events::run(&command),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("belfry: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("BELFRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// Prints data as JSON on standard output.
+#[allow(clippy::print_stdout)]
+fn print_json(data: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(data)?);
+    Ok(())
+}

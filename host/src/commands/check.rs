@@ -1,0 +1,62 @@
+//! `belfry check`: everything that is wrong, before it is served.
+
+use std::process::ExitCode;
+
+use belfry::app;
+
+use super::{ConfigFile, Output, print_json};
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// How the result is printed.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+#[allow(clippy::print_stdout)]
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let path = options.file.config;
+    let checked = app::check(path.clone()).await?;
+    match (&checked, options.output) {
+        (Ok(plugins), Output::Json) => {
+            print_json(&serde_json::json!({ "ok": true, "plugins": plugins, "problems": [] }))?
+        }
+        (Err(problems), Output::Json) => {
+            print_json(&serde_json::json!({ "ok": false, "plugins": [], "problems": problems }))?
+        }
+        (Ok(plugins), Output::Text) => {
+            println!(
+                "{} is in order; {} plugin(s) load:",
+                path.display(),
+                plugins.len()
+            );
+            for plugin in plugins {
+                let capabilities = if plugin.capabilities.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    plugin.capabilities.join(", ")
+                };
+                println!(
+                    "  {} {} ({} KiB) uses {capabilities}",
+                    plugin.name,
+                    plugin.version,
+                    plugin.size.div_ceil(1024)
+                );
+            }
+        }
+        (Err(problems), Output::Text) => {
+            println!("{} has {} problem(s):", path.display(), problems.len());
+            for problem in problems {
+                println!("  {}: {}", problem.subject, problem.reason);
+            }
+        }
+    }
+    Ok(if checked.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,171 @@
+//! `belfry events`: the journal, read beside a running host.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use belfry::config::Config;
+use belfry::ids::EventId;
+use belfry::journal::{EventRecord, Filter, SqliteJournal, State};
+
+use super::{ConfigFile, Output, print_json};
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// List events, newest first, with what became of them.
+    List(List),
+    /// Show one event with its text.
+    Show(Show),
+}
+
+#[derive(clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// How the events are printed.
+    #[arg(long, default_value = "text")]
+    output: Output,
+
+    /// At most so many events.
+    #[arg(long, default_value_t = 50, conflicts_with = "all")]
+    limit: u32,
+
+    /// All events, however many.
+    #[arg(long)]
+    all: bool,
+
+    /// Only events in this state: pending, done, parked or dead.
+    #[arg(long, value_parser = |text: &str| State::from_text(text).ok_or("must be pending, done, parked or dead"))]
+    state: Option<State>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Show {
+    /// The event, as the list prints it.
+    id: EventId,
+
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// How the event is printed.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+#[allow(clippy::print_stdout)]
+pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(list) => {
+            let filter = Filter {
+                limit: (!list.all).then_some(list.limit),
+                state: list.state,
+                id: None,
+            };
+            let events = read(&list.file, &filter)?;
+            match list.output {
+                Output::Json => print_json(&events)?,
+                Output::Text => print!("{}", table(&events)),
+            }
+        }
+        Command::Show(show) => {
+            let events = read(
+                &show.file,
+                &Filter {
+                    id: Some(show.id),
+                    ..Filter::default()
+                },
+            )?;
+            let Some(event) = events.first() else {
+                bail!("there is no event {}", show.id)
+            };
+            match show.output {
+                Output::Json => print_json(event)?,
+                Output::Text => print!("{}", details(event)),
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &ConfigFile, filter: &Filter) -> anyhow::Result<Vec<EventRecord>> {
+    let path = Config::load(&file.config)?.store.path;
+    if !path.exists() {
+        bail!("there is no journal at {path:?} yet; `belfry serve` creates it");
+    }
+    SqliteJournal::list_file(&path, filter)
+        .with_context(|| format!("cannot read the journal {path:?}"))
+}
+
+fn table(events: &[EventRecord]) -> String {
+    if events.is_empty() {
+        return "no events\n".to_owned();
+    }
+    let mut lines = format!(
+        "{:<36}  {:<24}  {:<12}  {:<18}  {:<8}  deliveries\n",
+        "id", "received", "app", "kind", "state"
+    );
+    for event in events {
+        let deliveries: Vec<String> = event
+            .deliveries
+            .iter()
+            .map(|delivery| match &delivery.reason {
+                Some(reason) => format!(
+                    "{} {} after {} ({reason})",
+                    delivery.plugin,
+                    delivery.state.as_str(),
+                    delivery.attempts
+                ),
+                None => format!("{} {}", delivery.plugin, delivery.state.as_str()),
+            })
+            .collect();
+        lines.push_str(&format!(
+            "{:<36}  {:<24}  {:<12}  {:<18}  {:<8}  {}\n",
+            event.id.to_string(),
+            format!("{:.3}", event.received_at),
+            event.app.as_str(),
+            event.kind,
+            event.state.as_str(),
+            if deliveries.is_empty() {
+                "no plugin wanted it".to_owned()
+            } else {
+                deliveries.join(", ")
+            },
+        ));
+    }
+    lines
+}
+
+fn details(event: &EventRecord) -> String {
+    let mut lines = format!(
+        "event     {}\napp       {}\nkind      {}\nway       {}\nreceived  {:.3}\nstate     {}\n",
+        event.id,
+        event.app,
+        event.kind,
+        event.origin,
+        event.received_at,
+        event.state.as_str()
+    );
+    for delivery in &event.deliveries {
+        lines.push_str(&format!(
+            "\nplugin    {}\nstate     {}\nattempts  {}\nkey       {}\n",
+            delivery.plugin,
+            delivery.state.as_str(),
+            delivery.attempts,
+            delivery.key
+        ));
+        if let Some(reason) = &delivery.reason {
+            lines.push_str(&format!("reason    {reason}\n"));
+        }
+        if let Some(due_at) = delivery.due_at {
+            lines.push_str(&format!("due       {due_at:.3}\n"));
+        }
+    }
+    let raw = event.raw.as_deref().unwrap_or_default();
+    let pretty = serde_json::from_str::<serde_json::Value>(raw)
+        .and_then(|value| serde_json::to_string_pretty(&value));
+    lines.push_str(&format!(
+        "\n{}\n",
+        pretty.unwrap_or_else(|_| raw.to_owned())
+    ));
+    lines
+}

@@ -1,0 +1,80 @@
+//! `belfry simulator`: the simulated DingTalk alone.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use belfry::config::{Config, Receive};
+
+use super::serve::Signals;
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Where it listens, for both API hosts, the page and its control door.
+    #[arg(long, default_value = "127.0.0.1:8790")]
+    listen: SocketAddr,
+
+    /// The configuration whose apps it serves; without it there is no app.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[allow(clippy::print_stdout)]
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let apps = match options.config {
+        Some(path) => {
+            let config = Config::load(&path)?;
+            apps(&config, config.server.listen)
+        }
+        None => Vec::new(),
+    };
+    let simulator = simulator::start(simulator::Options {
+        listen: options.listen,
+        apps,
+        ..Default::default()
+    })
+    .await?;
+    println!("simulator: http://{}/", simulator.address());
+    signals.stop_signal().await;
+    simulator.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The apps of a configuration as the simulator knows them; `public` is where belfry listens.
+pub(super) fn apps(config: &Config, public: SocketAddr) -> Vec<simulator::App> {
+    let mut public = public;
+    if public.ip().is_unspecified() {
+        public.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    config
+        .apps
+        .iter()
+        .map(|app| simulator_app(app, public))
+        .collect()
+}
+
+fn simulator_app(app: &belfry::config::App, public: SocketAddr) -> simulator::App {
+    let callback = app
+        .callback
+        .as_ref()
+        .filter(|_| app.receive.contains(&Receive::Callback));
+    simulator::App {
+        name: app.name.to_string(),
+        corp_id: app.corp_id.clone(),
+        app_key: app.app_key.clone(),
+        app_secret: app.app_secret.expose().to_owned(),
+        agent_id: app.agent_id.unwrap_or_default(),
+        robot_code: app.robot_code.clone(),
+        callback: callback.map(|keys| simulator::CallbackTarget {
+            url: format!("http://{public}/callback/{}", app.name),
+            token: keys.token.expose().to_owned(),
+            aes_key: keys.aes_key.expose().to_owned(),
+            receive_id: keys.receive_ids.first().cloned().unwrap_or_default(),
+        }),
+        robot_url: app
+            .receive
+            .contains(&Receive::Robot)
+            .then(|| format!("http://{public}/robot/{}", app.name)),
+    }
+}
