@@ -1,16 +1,19 @@
 //! Calls the API of one app.
 
+mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
 pub(crate) mod notice;
-pub(crate) mod robot;
+mod robot;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::Secret;
+use crate::token::TokenCache;
+use crate::{ApiError, Secret};
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -84,8 +87,11 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
+    http: reqwest::Client,
     credentials: Credentials,
     endpoints: Endpoints,
+    oapi_token: TokenCache,
+    api_token: TokenCache,
 }
 
 impl Client {
@@ -100,12 +106,34 @@ impl Client {
         endpoints: Endpoints,
         timeouts: Timeouts,
     ) -> Result<Self, BuildError> {
-        let _ = timeouts;
+        let is_plain = |base: &Url| base.scheme() == "http";
+        for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
+            if !(is_plain(base) || base.scheme() == "https") || !base.has_host() {
+                return Err(BuildError::Base(name));
+            }
+        }
+        let http = reqwest::Client::builder()
+            .https_only(!is_plain(&endpoints.oapi) && !is_plain(&endpoints.api))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.read)
+            .timeout(timeouts.total)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(16)
+            .tcp_keepalive(Duration::from_secs(30))
+            .build()
+            .map_err(BuildError::Http)?;
+        let inner = Inner {
+            http,
+            credentials,
+            endpoints,
+            oapi_token: TokenCache::default(),
+            api_token: TokenCache::default(),
+        };
         Ok(Self {
-            inner: Arc::new(Inner {
-                credentials,
-                endpoints,
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -118,4 +146,30 @@ impl Client {
     pub fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints
     }
+}
+
+/// The error for arguments that cannot be sent.
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::Invalid {
+        code: "client.argument".to_owned(),
+        message: message.into(),
+    }
+}
+
+/// Joins ids for the calls that take them separated by commas. An id with a comma would become two, so it is refused.
+fn comma_joined<'a>(
+    what: &str,
+    ids: impl IntoIterator<Item = &'a String>,
+) -> Result<String, ApiError> {
+    let ids: Vec<&str> = ids.into_iter().map(String::as_str).collect();
+    if ids.iter().any(|id| id.is_empty() || id.contains(',')) {
+        return Err(invalid(format!("{what} is empty or contains a comma")));
+    }
+    Ok(ids.join(","))
+}
+
+/// A decimal id as the number DingTalk wants.
+fn number(what: &str, id: &str) -> Result<i64, ApiError> {
+    id.parse()
+        .map_err(|_| invalid(format!("{what} is not a decimal number")))
 }

@@ -1,6 +1,10 @@
 //! What the API can answer, by what the caller can do about it.
 
+pub(crate) mod classify;
+
 use std::time::Duration;
+
+use crate::MessageError;
 
 /// Why a call of the DingTalk API failed.
 ///
@@ -90,5 +94,55 @@ impl ApiError {
             | Self::OutcomeUnknown { code, message }
             | Self::Credentials { code, message } => (code, message),
         }
+    }
+}
+
+impl From<MessageError> for ApiError {
+    fn from(error: MessageError) -> Self {
+        Self::Invalid {
+            code: "client.message".to_owned(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// Whether a call changes anything at DingTalk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+impl Effect {
+    /// The error of a call that left and came to nothing that can be trusted.
+    pub(crate) fn uncertain(self, code: impl Into<String>, message: impl Into<String>) -> ApiError {
+        let (code, message) = (code.into(), message.into());
+        match self {
+            Self::Read => ApiError::Unavailable { code, message },
+            Self::Write => ApiError::OutcomeUnknown { code, message },
+        }
+    }
+}
+
+/// A failed call, before a refused token has had its second chance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    TokenRefused { code: String, message: String },
+    Other(ApiError),
+}
+
+impl Failure {
+    /// The error when there is no second chance: a token that DingTalk has just given out and refuses.
+    pub(crate) fn last(self) -> ApiError {
+        match self {
+            Self::TokenRefused { code, message } => ApiError::Credentials { code, message },
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Other(error)
     }
 }

@@ -1,5 +1,8 @@
 //! Groups (`chat/*`).
 
+use serde_json::json;
+
+use crate::error::Effect;
 use crate::{ApiError, Client, Message};
 
 /// A group to create.
@@ -55,25 +58,58 @@ pub struct ChatUpdate {
 impl Client {
     /// Creates a group (`chat/create`).
     pub async fn chat_create(&self, chat: &NewChat) -> Result<CreatedChat, ApiError> {
-        let _ = chat;
-        todo!()
+        let body = json!({
+            "name": chat.name,
+            "owner": chat.owner,
+            "useridlist": chat.members,
+            "showHistoryType": u8::from(chat.show_history),
+        });
+        let answer = self.oapi("/chat/create", body, Effect::Write).await?;
+        Ok(CreatedChat {
+            chat_id: answer.text("chatid")?,
+            conversation_id: answer.members().text("openConversationId"),
+        })
     }
 
-    /// Reads a group (`chat/get`).
+    /// Reads a group (`chat/get`). Only groups made by `chat/create` can be read.
     pub async fn chat_get(&self, chat_id: &str) -> Result<ChatInfo, ApiError> {
-        let _ = chat_id;
-        todo!()
+        let answer = self.oapi_get("/chat/get", &[("chatid", chat_id)]).await?;
+        let info = answer.object("chat_info")?;
+        Ok(ChatInfo {
+            chat_id: info.text("chatid").unwrap_or_else(|| chat_id.to_owned()),
+            name: info.text("name").unwrap_or_default(),
+            owner: info.text("owner").unwrap_or_default(),
+            members: info.texts("useridlist"),
+            disbanded: info.integer("status") == Some(2),
+        })
     }
 
     /// Changes a group (`chat/update`).
     pub async fn chat_update(&self, chat_id: &str, changes: &ChatUpdate) -> Result<(), ApiError> {
-        let _ = (chat_id, changes);
-        todo!()
+        let mut body = json!({"chatid": chat_id});
+        if let Some(name) = &changes.name {
+            body["name"] = json!(name);
+        }
+        if let Some(owner) = &changes.owner {
+            body["owner"] = json!(owner);
+        }
+        if !changes.add_members.is_empty() {
+            body["add_useridlist"] = json!(changes.add_members);
+        }
+        if !changes.remove_members.is_empty() {
+            body["del_useridlist"] = json!(changes.remove_members);
+        }
+        self.oapi("/chat/update", body, Effect::Write)
+            .await
+            .map(|_| ())
     }
 
     /// Sends a message to a group (`chat/send`) and answers with its `messageId`.
     pub async fn chat_send(&self, chat_id: &str, message: &Message) -> Result<String, ApiError> {
-        let _ = (chat_id, message);
-        todo!()
+        message.check()?;
+        let body = json!({"chatid": chat_id, "msg": message.to_json()});
+        self.oapi("/chat/send", body, Effect::Write)
+            .await?
+            .text("messageId")
     }
 }

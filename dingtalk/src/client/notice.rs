@@ -1,5 +1,9 @@
 //! Work notices (工作通知, `corpconversation/*`).
 
+use serde_json::json;
+
+use super::{comma_joined, invalid};
+use crate::error::Effect;
 use crate::{ApiError, Client, Message};
 
 /// People and departments.
@@ -56,7 +60,7 @@ pub struct NoticeOutcome {
     pub invalid_users: Vec<String>,
     /// Departments that do not exist.
     pub invalid_departments: Vec<String>,
-    /// People over a quota.
+    /// People DingTalk refused to deliver to, with a code where it gave one.
     pub refused: Vec<Refusal>,
     /// People it could not be delivered to.
     pub failed_users: Vec<String>,
@@ -74,25 +78,109 @@ impl Client {
         recipients: &Recipients,
         message: &Message,
     ) -> Result<i64, ApiError> {
-        let _ = (recipients, message);
-        todo!()
+        message.check()?;
+        let mut body = json!({"agent_id": self.agent_id()?, "msg": message.to_json()});
+        match recipients {
+            Recipients::Everyone => body["to_all_user"] = json!(true),
+            Recipients::Named(named) if named.users.is_empty() && named.departments.is_empty() => {
+                return Err(invalid("a notice needs at least one recipient"));
+            }
+            Recipients::Named(named) => {
+                if !named.users.is_empty() {
+                    body["userid_list"] = json!(comma_joined("user id", &named.users)?);
+                }
+                if !named.departments.is_empty() {
+                    body["dept_id_list"] =
+                        json!(comma_joined("department id", &named.departments)?);
+                }
+            }
+        }
+        let answer = self
+            .oapi(&path("asyncsend_v2"), body, Effect::Write)
+            .await?;
+        answer
+            .members()
+            .integer("task_id")
+            .ok_or_else(|| answer.lacks("task_id"))
     }
 
     /// Asks how far sending has come (`getsendprogress`).
     pub async fn notice_progress(&self, task_id: i64) -> Result<NoticeProgress, ApiError> {
-        let _ = task_id;
-        todo!()
+        let body = json!({"agent_id": self.agent_id()?, "task_id": task_id});
+        let answer = self
+            .oapi(&path("getsendprogress"), body, Effect::Read)
+            .await?;
+        let progress = answer.object("progress")?;
+        let percent = progress
+            .integer("progress_in_percent")
+            .unwrap_or(0)
+            .clamp(0, 100);
+        let state = match progress.integer("status") {
+            Some(0) => NoticeState::Waiting,
+            Some(1) => NoticeState::Running,
+            Some(2) => NoticeState::Finished,
+            _ => return Err(answer.lacks("progress.status")),
+        };
+        Ok(NoticeProgress {
+            percent: u32::try_from(percent).unwrap_or(0),
+            state,
+        })
     }
 
     /// Asks what became of a notice (`getsendresult`), within 24 hours.
     pub async fn notice_outcome(&self, task_id: i64) -> Result<NoticeOutcome, ApiError> {
-        let _ = task_id;
-        todo!()
+        let body = json!({"agent_id": self.agent_id()?, "task_id": task_id});
+        let answer = self
+            .oapi(&path("getsendresult"), body, Effect::Read)
+            .await?;
+        let result = answer.object("send_result")?;
+        let mut refused: Vec<Refusal> = result
+            .objects("forbidden_list")
+            .filter_map(|entry| {
+                Some(Refusal {
+                    user_id: entry.text("userid")?,
+                    code: entry.text("code").unwrap_or_default(),
+                })
+            })
+            .collect();
+        // The older list has no codes and repeats the people of the newer one.
+        for user_id in result.texts("forbidden_user_id_list") {
+            if refused.iter().all(|refusal| refusal.user_id != user_id) {
+                refused.push(Refusal {
+                    user_id,
+                    code: String::new(),
+                });
+            }
+        }
+        Ok(NoticeOutcome {
+            invalid_users: result.texts("invalid_user_id_list"),
+            invalid_departments: result.texts("invalid_dept_id_list"),
+            refused,
+            failed_users: result.texts("failed_user_id_list"),
+            read_users: result.texts("read_user_id_list"),
+            unread_users: result.texts("unread_user_id_list"),
+        })
     }
 
     /// Takes a notice back (`recall`), within 24 hours.
     pub async fn notice_recall(&self, task_id: i64) -> Result<(), ApiError> {
-        let _ = task_id;
-        todo!()
+        let body = json!({"agent_id": self.agent_id()?, "msg_task_id": task_id});
+        self.oapi(&path("recall"), body, Effect::Write)
+            .await
+            .map(|_| ())
     }
+
+    fn agent_id(&self) -> Result<i64, ApiError> {
+        self.inner
+            .credentials
+            .agent_id
+            .ok_or_else(|| ApiError::Denied {
+                code: "client.agent-id".to_owned(),
+                message: "work notices need the app's agent id, and none is configured".to_owned(),
+            })
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("/topapi/message/corpconversation/{name}")
 }

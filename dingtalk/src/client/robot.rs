@@ -1,17 +1,25 @@
 //! What the app's robot says.
 
+use serde_json::json;
+use url::Url;
+
+use super::invalid;
+use crate::error::Effect;
 use crate::{ApiError, Client, Mentions, RobotOut};
 
 impl Client {
-    /// Answers through the session webhook of a message. Only an address at the configured oapi base is called.
+    /// Answers through the session webhook of a message. Only an address at the configured oapi base is called: the
+    /// webhook came from outside, and whoever forged it must not make this process call elsewhere.
     pub async fn robot_reply(
         &self,
         webhook: &str,
         message: &RobotOut,
         mentions: &Mentions,
     ) -> Result<(), ApiError> {
-        let _ = (webhook, message, mentions);
-        todo!()
+        let url = session_webhook(&self.inner.endpoints.oapi, webhook)
+            .ok_or_else(|| invalid("session webhook is not an address of dingtalk"))?;
+        let body = message.to_webhook(mentions)?;
+        self.webhook(url, &body).await
     }
 
     /// Sends to a group that the robot is in (`robot/groupMessages/send`) and answers with the `processQueryKey`. It
@@ -21,7 +29,107 @@ impl Client {
         open_conversation_id: &str,
         message: &RobotOut,
     ) -> Result<String, ApiError> {
-        let _ = (open_conversation_id, message);
-        todo!()
+        let template = message.to_template()?;
+        let body = json!({
+            "robotCode": self.inner.credentials.robot_code,
+            "openConversationId": open_conversation_id,
+            "msgKey": template.msg_key,
+            "msgParam": template.msg_param,
+        });
+        let answer = self
+            .api("/v1.0/robot/groupMessages/send", &body, Effect::Write)
+            .await?;
+        answer.text("processQueryKey")
+    }
+}
+
+/// The webhook's address if it lies below `/robot/` of the base.
+fn session_webhook(base: &Url, webhook: &str) -> Option<Url> {
+    let url = Url::parse(webhook).ok()?;
+    let same_place = url.scheme() == base.scheme()
+        && url.host() == base.host()
+        && url.port_or_known_default() == base.port_or_known_default();
+    let no_user = url.username().is_empty() && url.password().is_none();
+    let root = format!("{}/robot/", base.path().trim_end_matches('/'));
+    (same_place && no_user && url.path().starts_with(&root)).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_webhooks_at_the_base_are_called() {
+        let check = |base: &str, webhook: &str, expected: bool| {
+            let base = Url::parse(base).expect("a test's base is valid");
+            assert_eq!(
+                session_webhook(&base, webhook).is_some(),
+                expected,
+                "{webhook}"
+            );
+        };
+        let real = "https://oapi.dingtalk.com";
+        check(
+            real,
+            "https://oapi.dingtalk.com/robot/sendBySession?session=x",
+            true,
+        );
+        check(
+            real,
+            "https://oapi.dingtalk.com:443/robot/sendBySession?session=x",
+            true,
+        );
+        check(real, "https://OAPI.dingtalk.com/robot/sendBySession", true);
+        check(real, "http://oapi.dingtalk.com/robot/sendBySession", false);
+        check(
+            real,
+            "https://oapi.dingtalk.com:8443/robot/sendBySession",
+            false,
+        );
+        check(real, "https://oapi.dingtalk.com/chat/send", false);
+        check(real, "https://oapi.dingtalk.com/robot/../chat/send", false);
+        check(
+            real,
+            "https://oapi.dingtalk.com/robot/%2e%2e/chat/send",
+            false,
+        );
+        check(
+            real,
+            "https://oapi.dingtalk.com.evil.example/robot/sendBySession",
+            false,
+        );
+        check(
+            real,
+            "https://oapi.dingtalk.com@evil.example/robot/sendBySession",
+            false,
+        );
+        check(
+            real,
+            "https://user@oapi.dingtalk.com/robot/sendBySession",
+            false,
+        );
+        check(real, "https://169.254.169.254/robot/", false);
+        check(real, "file:///robot/x", false);
+        check(real, "", false);
+        check(
+            "http://127.0.0.1:8790",
+            "http://127.0.0.1:8790/robot/sendBySession",
+            true,
+        );
+        check(
+            "http://127.0.0.1:8790",
+            "http://127.0.0.1:8791/robot/sendBySession",
+            false,
+        );
+        check(
+            "http://127.0.0.1:8790/fake/",
+            "http://127.0.0.1:8790/fake/robot/x",
+            true,
+        );
+        check(
+            "http://127.0.0.1:8790/fake/",
+            "http://127.0.0.1:8790/robot/x",
+            false,
+        );
     }
 }
