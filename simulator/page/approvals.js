@@ -2,7 +2,7 @@
 import { decide, startApproval, withdraw } from "./api.js";
 import { choices, el, empty, field, fill, refill } from "./dom.js";
 import { fullTime, shortTime } from "./clock.js";
-import { attempt, note } from "./notify.js";
+import { attempt } from "./notify.js";
 import { avatar, nameAndId, nameOf, peopleChoices } from "./people.js";
 import { on, state, templateByCode } from "./store.js";
 
@@ -72,8 +72,7 @@ function startForm() {
     event.preventDefault();
     attempt(button, async () => {
       const given = [...fields.querySelectorAll("[data-field]")].map((input) => ({ name: input.dataset.field, value: input.value }));
-      const approval = await startApproval({ app: app.value, processCode: template.value, originator: originator.value, fields: given });
-      note(`已发起 Started: ${approval.title ?? approval.id}`);
+      await startApproval({ app: app.value, processCode: template.value, originator: originator.value, fields: given });
       drawFields();
     });
   });

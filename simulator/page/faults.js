@@ -71,7 +71,8 @@ function faultForm(done) {
     errorFields.hidden = kind.value !== "errcode";
     beforeField.hidden = !after;
     if (only) path.value = only;
-    else if (path.value === "stream") path.value = "/chat/send";
+    // Only a delay and a lost answer make sense everywhere.
+    else if (!after && ["push", "stream"].includes(path.value)) path.value = "/chat/send";
   }
   suit();
 

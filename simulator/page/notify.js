@@ -3,7 +3,7 @@ import { el } from "./dom.js";
 
 const SHOWN_MS = 5000;
 
-/** Shows a line at the corner; errors stay until they are closed. */
+/** Shows a line below the bar; errors stay until they are closed. */
 export function note(text, kind = "good") {
   const close = el("button", { type: "button", class: "note-close", "aria-label": "关闭 Close", onclick: () => line.remove() }, "×");
   const line = el("div", { class: `note ${kind}` }, el("span", {}, text), close);
