@@ -23,6 +23,7 @@ export function mountComposer(root) {
     trouble);
   root.append(form);
 
+  text.addEventListener("input", () => fill(trouble));
   text.addEventListener("keydown", (event) => {
     // While an input method is composing, Enter chooses a word and must not send.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
