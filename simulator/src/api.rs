@@ -154,8 +154,10 @@ fn record(world: &mut World, call: &ApiCall, reply: &Reply, fault: Option<&Fault
         at: call.now,
         fault: fault.map(|fault| fault.kind.name()),
     });
-    let update = json!(record);
-    world.update("call", update);
+    let update = world.is_watched.then(|| json!(record));
+    if let Some(update) = update {
+        world.update("call", update);
+    }
 }
 
 fn hang_up() -> Response {

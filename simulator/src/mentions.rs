@@ -47,10 +47,33 @@ pub(crate) fn in_webhook(message: &Value, content: &Value, members: &[String]) -
     }
 }
 
+/// The text without the first `@name` and the spaces around it.
+pub(crate) fn cut(text: &str, name: &str) -> String {
+    match place_of(text, name) {
+        None => text.to_owned(),
+        Some(at) => {
+            let (before, after) = (
+                text[..at].trim_end(),
+                text[at + 1 + name.len()..].trim_start(),
+            );
+            if before.is_empty() || after.is_empty() {
+                format!("{before}{after}")
+            } else {
+                format!("{before} {after}")
+            }
+        }
+    }
+}
+
 fn follows_at(text: &str, name: &str) -> bool {
-    text.match_indices('@').any(|(at, _)| {
+    place_of(text, name).is_some()
+}
+
+/// Where the `@` before a name stands.
+fn place_of(text: &str, name: &str) -> Option<usize> {
+    text.match_indices('@').map(|(at, _)| at).find(|at| {
         text[at + 1..].strip_prefix(name).is_some_and(|rest| {
-            // `@al` must not call alice's namesake `al` when `@alice` was written.
+            // `@al` must not be found where `@alice` was written.
             !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_')
         })
     })
@@ -81,6 +104,20 @@ mod tests {
             json!({"msgtype": "text", "at": {"atUserIds": ["alice", "bob"], "isAtAll": false}});
         let found = in_webhook(&message, &json!({"content": "hi @alice"}), &members());
         assert_eq!(found.userids, ["alice"]);
+    }
+
+    #[test]
+    fn the_robots_name_is_cut_out() {
+        for (text, left) in [
+            ("@acme ping", "ping"),
+            ("ping @acme", "ping"),
+            ("请 @acme 看看", "请 看看"),
+            ("@acmes ping", "@acmes ping"),
+            ("@acme", ""),
+            ("ping", "ping"),
+        ] {
+            assert_eq!(cut(text, "acme"), left);
+        }
     }
 
     #[test]

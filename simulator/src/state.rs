@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) approvals: Approvals,
     /// Ends pending retries at a reset.
     pub(crate) pushes: CancellationToken,
+    /// Whether anybody listens to the updates; without a listener the costly ones are not built.
+    pub(crate) is_watched: bool,
     effects: Vec<Effect>,
 }
 
@@ -90,6 +92,7 @@ impl Shared {
             approvals: Approvals::default(),
             pushes: stop.child_token(),
             company,
+            is_watched: false,
             effects: Vec::new(),
         };
         world.set_apps(options.apps);
@@ -109,6 +112,7 @@ impl Shared {
     /// Runs a short change under the lock; its updates and events leave in the order of the changes.
     pub(crate) fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.is_watched = self.updates.receiver_count() > 0;
         let result = change(&mut world);
         let mut events: Vec<(String, Vec<Value>)> = Vec::new();
         for effect in std::mem::take(&mut world.effects) {
@@ -167,7 +171,7 @@ impl World {
         self.groups.set_seed_robots(&names);
     }
 
-    /// Forgets everything since the start.
+    /// Forgets everything since the start; pending retries end.
     pub(crate) fn reset(&mut self, stop: &CancellationToken) {
         self.pushes.cancel();
         self.pushes = stop.child_token();
@@ -181,6 +185,7 @@ impl World {
         self.approvals = Approvals::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.groups.set_seed_robots(&names);
+        self.update("reset", Value::Object(serde_json::Map::new()));
     }
 
     /// Queues an update for the page.

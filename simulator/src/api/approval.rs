@@ -290,6 +290,7 @@ fn known_person<'u>(world: &World, userid: &'u str) -> Result<&'u str, Refusal> 
 fn people(world: &World, body: Params<'_>, name: &str) -> Result<Vec<String>, Refusal> {
     let list = match body.get(name) {
         None => Vec::new(),
+        Some(Value::Array(none)) if none.is_empty() => Vec::new(),
         Some(_) => body
             .comma_list(name)
             .ok_or_else(|| Refusal::parameter(name))?,

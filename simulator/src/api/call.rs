@@ -132,6 +132,19 @@ impl<'a> Params<'a> {
         self.members?.get(name).filter(|value| !value.is_null())
     }
 
+    /// All members but these, as an object.
+    pub(super) fn without(self, names: &[&str]) -> Option<Value> {
+        let members = self
+            .members?
+            .iter()
+            .filter(|(name, _)| !names.contains(&name.as_str()));
+        Some(Value::Object(
+            members
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        ))
+    }
+
     /// Text that is not empty; `None` also for another type.
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.get(name)?.as_str().filter(|text| !text.is_empty())

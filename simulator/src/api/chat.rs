@@ -138,7 +138,11 @@ pub(super) fn send(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
             format!("无效的会话消息的发送者: {sender}"),
         ));
     }
-    let Some(msg) = body.get("msg") else {
+    // Older clients lay the message flat into the body, beside the chat id.
+    let flat = body
+        .text("msgtype")
+        .and_then(|_| body.without(&["chatid", "sender"]));
+    let Some(msg) = body.get("msg").or(flat.as_ref()) else {
         return Err(Refusal::new(
             34014,
             "会话消息的json结构无效或不完整: msg is missing",
@@ -307,9 +311,13 @@ impl World {
     /// Puts a message into a group and tells the page; a group that is gone swallows it.
     pub(crate) fn say(&mut self, group: &str, message: Message) {
         if let Some(found) = self.groups.by_id(group) {
-            let update = json!({"group": group, "message": message});
+            let update = self
+                .is_watched
+                .then(|| json!({"group": group, "message": message}));
             found.say(message);
-            self.update("message", update);
+            if let Some(update) = update {
+                self.update("message", update);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::clock::now_ms;
 use crate::company::Company;
 use crate::crypto::robot_sign;
 use crate::groups::GroupKind;
+use crate::mentions;
 use crate::options::App;
 use crate::state::World;
 
@@ -46,11 +47,14 @@ pub(crate) fn message_body(
         called.map(|userid| json!({"dingtalkId": dingtalk_id("user", userid), "staffId": userid})),
     );
     // DingTalk cuts the robot's name out of a group message and leaves the space behind it.
-    let lead = if is_group { " " } else { "" };
+    let text = match is_group {
+        true => format!(" {}", mentions::cut(written.text, &app.name)),
+        false => written.text.to_owned(),
+    };
     let (session, expires) = written.session;
     let mut body = json!({
         "msgtype": "text",
-        "text": {"content": format!("{lead}{}", written.text)},
+        "text": {"content": text},
         "msgId": written.msg_id,
         "createAt": written.at,
         "conversationId": group.id,

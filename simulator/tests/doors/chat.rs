@@ -174,6 +174,17 @@ async fn a_message_appears_in_its_group() {
 }
 
 #[tokio::test]
+async fn a_message_may_lie_flat_in_the_body() {
+    let stage = Stage::new().await;
+    let body = json!({"chatid": "chatdev", "msgtype": "text", "text": {"content": "flat"}});
+    assert_eq!(stage.call("/chat/send", body).await["errcode"], 0);
+    assert_eq!(
+        stage.group("cidDev==").await["messages"][0]["content"]["content"],
+        "flat"
+    );
+}
+
+#[tokio::test]
 async fn bad_messages_are_refused() {
     let stage = Stage::new().await;
     let send = async |body: Value| {

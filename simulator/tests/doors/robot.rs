@@ -27,7 +27,7 @@ fn webhook(stage: &Stage) -> String {
 #[tokio::test]
 async fn a_message_is_delivered_signed() {
     let stage = Stage::new().await;
-    let report = write(&stage, json!({"text": "@bob ping"})).await;
+    let report = write(&stage, json!({"text": "@acme @bob ping"})).await;
     assert_eq!(
         (&report["delivered"], &report["attempts"][0]["status"]),
         (&json!(true), &json!(200))
