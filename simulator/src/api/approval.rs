@@ -1,19 +1,20 @@
 //! The approval calls: create, get, list, terminate, execute, comment, and the templates.
 
+mod request;
+mod view;
+
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, Params};
 use super::oapi::{Outcome, Refusal, members};
-use crate::approvals::{
-    Approval, Comment, Decision, FormValue, Refused, Request, Rule, Status, Step, Verdict,
-    one_by_one,
-};
-use crate::clock::{DAY_MS, beijing_text};
+use crate::approvals::{Comment, Decision, Refused, Request, Verdict};
+use crate::clock::DAY_MS;
 use crate::options::App;
 use crate::state::World;
 
-const VALUES: usize = 200;
-const PEOPLE: usize = 20;
+use request::{flow, form_values, known_person, people};
+use view::describe;
+
 const LIST_SIZE: i64 = 20;
 const LIST_PEOPLE: usize = 10;
 const LIST_SPAN_DAYS: i64 = 120;
@@ -277,151 +278,4 @@ fn refuse(refused: Refused) -> Refusal {
         Refused::Over => Refusal::new(820_005, "审批实例已结束"),
         Refused::NoTask => Refusal::new(820_006, "审批任务不存在或不属于该用户"),
     }
-}
-
-fn known_person<'u>(world: &World, userid: &'u str) -> Result<&'u str, Refusal> {
-    world
-        .company
-        .person(userid)
-        .map(|_| userid)
-        .ok_or_else(|| Refusal::unknown_user(userid))
-}
-
-fn people(world: &World, body: Params<'_>, name: &str) -> Result<Vec<String>, Refusal> {
-    let list = match body.get(name) {
-        None => Vec::new(),
-        Some(Value::Array(none)) if none.is_empty() => Vec::new(),
-        Some(_) => body
-            .comma_list(name)
-            .ok_or_else(|| Refusal::parameter(name))?,
-    };
-    if list.len() > PEOPLE {
-        return Err(Refusal::parameter(name));
-    }
-    for userid in &list {
-        known_person(world, userid)?;
-    }
-    Ok(list)
-}
-
-/// Names and values are text; structured values are JSON in text.
-fn form_values(body: Params<'_>) -> Result<Vec<FormValue>, Refusal> {
-    let values = body.get("form_component_values").and_then(Value::as_array);
-    let values = values.ok_or_else(|| Refusal::parameter("form_component_values"))?;
-    if values.len() > VALUES {
-        return Err(Refusal::parameter("form_component_values"));
-    }
-    let one = |value: &Value| {
-        let text = |name: &str| value[name].as_str().map(str::to_owned);
-        Some(FormValue {
-            name: text("name")?,
-            value: text("value")?,
-            ext_value: text("ext_value"),
-        })
-    };
-    let read = values.iter().map(one).collect::<Option<Vec<FormValue>>>();
-    read.ok_or_else(|| {
-        Refusal::new(
-            40035,
-            "不合法的参数: form_component_values: name和value必须是字符串",
-        )
-    })
-}
-
-/// The flow that the request names: `approvers_v2` beats `approvers`; none leaves it to the template.
-fn flow(world: &World, body: Params<'_>) -> Result<Vec<Step>, Refusal> {
-    let Some(steps) = body.get("approvers_v2") else {
-        return Ok(one_by_one(&people(world, body, "approvers")?));
-    };
-    let steps = steps.as_array().filter(|steps| steps.len() <= PEOPLE);
-    let steps = steps.ok_or_else(|| Refusal::parameter("approvers_v2"))?;
-    steps
-        .iter()
-        .map(|step| read_step(world, Params::of(step)))
-        .collect()
-}
-
-fn read_step(world: &World, step: Params<'_>) -> Result<Step, Refusal> {
-    let wrong = || Refusal::parameter("approvers_v2");
-    let userids = step.texts("user_ids").ok_or_else(wrong)?;
-    for userid in &userids {
-        known_person(world, userid)?;
-    }
-    let rule = match (step.text("task_action_type"), userids.len()) {
-        (Some("AND"), 2..) => Rule::And,
-        (Some("OR"), 2..) => Rule::Or,
-        (Some("NONE"), 1) => Rule::One,
-        _ => return Err(wrong()),
-    };
-    Ok(Step { rule, userids })
-}
-
-/// The instance as `processinstance/get` gives it.
-fn describe(world: &World, approval: &Approval) -> Value {
-    let template = world.company.template(&approval.process_code);
-    let component_type = |name: &str| {
-        let field =
-            template.and_then(|template| template.fields.iter().find(|field| field.name == name));
-        field.map_or("TextField", |field| field.component_type.as_str())
-    };
-    let department = world.company.department(approval.department);
-    let values = approval.fields.iter().enumerate().map(|(at, field)| {
-        json!({
-            "id": format!("{}-{at}", component_type(&field.name)),
-            "name": field.name,
-            "value": field.value,
-            "ext_value": field.ext_value,
-            "component_type": component_type(&field.name),
-        })
-    });
-    let operations = approval.operations.iter().map(|operation| {
-        json!({
-            "userid": operation.userid,
-            "date": beijing_text(operation.at),
-            "operation_type": operation.kind,
-            "operation_result": operation.result,
-            "remark": operation.remark,
-        })
-    });
-    let tasks = approval.tasks.iter().map(|task| {
-        let mut view = json!({
-            "taskid": task.id.to_string(),
-            "userid": task.userid,
-            "task_status": task.status,
-            "task_result": task.result.map_or("NONE".to_owned(), |result| result.word().to_uppercase()),
-            "create_time": beijing_text(task.created_at),
-            "activity_id": format!("step-{}", task.step),
-            "url": format!("?procInsId={}&taskId={}", approval.id, task.id),
-        });
-        if let Some(at) = task.finished_at {
-            view["finish_time"] = json!(beijing_text(at));
-        }
-        view
-    });
-    let approvers: Vec<&String> = approval
-        .steps
-        .iter()
-        .flat_map(|step| &step.userids)
-        .collect();
-    let mut view = json!({
-        "title": approval.title,
-        "create_time": beijing_text(approval.created_at),
-        "originator_userid": approval.originator,
-        "originator_dept_id": approval.department.to_string(),
-        "originator_dept_name": department.map(|department| department.name.as_str()),
-        "status": approval.status,
-        "result": approval.result.map_or("", Decision::word),
-        "approver_userids": approvers,
-        "cc_userids": approval.cc,
-        "business_id": approval.business_id,
-        "biz_action": "NONE",
-        "attached_process_instance_ids": [],
-        "form_component_values": values.collect::<Vec<Value>>(),
-        "operation_records": operations.collect::<Vec<Value>>(),
-        "tasks": tasks.collect::<Vec<Value>>(),
-    });
-    if let (Some(at), true) = (approval.finished_at, approval.status != Status::Running) {
-        view["finish_time"] = json!(beijing_text(at));
-    }
-    view
 }
