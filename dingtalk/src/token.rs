@@ -56,7 +56,7 @@ impl Failed {
             ApiError::RateLimited { retry_after, .. } => *retry_after,
             _ => Duration::ZERO,
         };
-        self.at >= asked || now < self.at + pause
+        self.at > asked || now < self.at + pause
     }
 }
 

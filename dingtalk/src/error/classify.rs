@@ -10,6 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const ROBOT_PAUSE: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(86_400);
 
+#[derive(Clone, Copy)]
 enum Class {
     TokenRefused,
     Denied,

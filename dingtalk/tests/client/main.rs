@@ -1,0 +1,7 @@
+//! The client against a small server over real sockets.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod failures;
+mod server;
+mod tokens;
