@@ -37,6 +37,8 @@ const MODULES: &[Module] = &[
     module(5, "server", &[]),
     module(5, "admin", &[]),
     module(5, "gateway", &[]),
+    // Runs the plugins of the snapshot for the dispatcher.
+    module(5, "runner", &[]),
     // 4: moves events and plugins.
     module(4, "ingress", &[]),
     module(4, "dispatch", &[]),
@@ -45,7 +47,8 @@ const MODULES: &[Module] = &[
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),
     // 2: the sandbox. `imports` adds host functions to the state that `engine` keeps for a guest, never the reverse.
-    module(2, "imports", &["engine"]),
+    // It links an interface for each capability that was granted.
+    module(2, "imports", &["engine", "capability"]),
     module(2, "engine", &[]),
     module(2, "capability", &[]),
     // 1: the outside world, one module a part of it. Effects are records in the journal; `store` is the SQLite file and
@@ -70,6 +73,8 @@ const MODULES: &[Module] = &[
     module(0, "secret", &[]),
     module(0, "clock", &["ids"]),
     module(0, "ids", &[]),
+    // The bell that those who append ring for the dispatcher.
+    module(0, "wake", &[]),
 ];
 
 /// Crates that only some files of a package may use.

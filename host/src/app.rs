@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::active::Snapshot;
 use crate::admin::{self, Admin};
 use crate::config::{Config, Server};
-use crate::dispatch::{Dispatch, Run, Waker};
+use crate::dispatch::{Dispatch, Run};
 use crate::engine::Sandbox;
 use crate::ingress::{self, Ingress};
 use crate::journal::{Journal, SqliteJournal};
@@ -24,6 +24,7 @@ use crate::reload::{self, Refusal, Reloader, Reloads};
 use crate::runner::Runner;
 use crate::server;
 use crate::store::sqlite::Store;
+use crate::wake::Waker;
 
 /// Connections on the operators' listener.
 const ADMIN_CONNECTIONS: usize = 64;

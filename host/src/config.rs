@@ -20,6 +20,9 @@ use self::reader::{Document, Section};
 mod grant;
 mod reader;
 
+#[cfg(test)]
+mod tests;
+
 /// Everything `bot.toml` says.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -506,14 +509,16 @@ fn callback(mut section: Section<'_>) -> Callback {
             "is missing: name the app key (console) or the corp id (registration API), or both",
         );
     }
-    if let Err(error) = dingtalk::Callback::new(
+    let keys_given = !callback.token.expose().is_empty() && !callback.aes_key.expose().is_empty();
+    let keys = dingtalk::Callback::new(
         callback.token.expose(),
         callback.aes_key.expose(),
         callback.receive_ids.iter().cloned(),
-    ) {
-        if !callback.token.expose().is_empty() && !callback.aes_key.expose().is_empty() {
-            section.report("", None, error.to_string());
-        }
+    );
+    if let Err(error) = keys
+        && keys_given
+    {
+        section.report("", None, error.to_string());
     }
     section.finish();
     callback
@@ -524,7 +529,8 @@ fn plugin(mut section: Section<'_>, folder: &Path, apps: &HashSet<&str>) -> Plug
     let app = app_reference(&mut section, apps);
     let line = section.line_of("events");
     let mut events = Vec::new();
-    for text in section.texts("events").unwrap_or_default() {
+    let names = section.texts("events").unwrap_or_default();
+    for text in &names {
         match text.parse() {
             Ok(subscription) => events.push(subscription),
             Err(error) => section.report("events", line, format!("{error}")),

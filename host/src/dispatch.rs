@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,7 @@ use crate::attempt::Outcome;
 use crate::clock;
 use crate::journal::{Claimed, Ending, Journal};
 use crate::retry::{self, Next, Policy};
+use crate::wake::Waker;
 
 /// Deliveries claimed at one time.
 const CLAIM: usize = 64;
@@ -25,17 +26,6 @@ const TROUBLE: Duration = Duration::from_millis(500);
 pub trait Run: Send + Sync + 'static {
     /// Runs the delivery's plugin and says how it ended.
     async fn run(&self, claimed: &Claimed) -> Outcome;
-}
-
-/// Tells the dispatcher that there may be something to do.
-#[derive(Clone, Default)]
-pub struct Waker(Arc<Notify>);
-
-impl Waker {
-    /// Wakes the dispatcher.
-    pub fn wake(&self) {
-        self.0.notify_one();
-    }
 }
 
 /// What the dispatcher works with.
@@ -66,7 +56,7 @@ impl Dispatch {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = dispatch.waker.0.notified() => {}
+                () = dispatch.waker.woken() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -138,10 +128,10 @@ impl Dispatch {
                 tracing::warn!(%event, %plugin, attempts, took_ms, reason, in_ms = at.0 - now.0, "attempt failed, will retry");
             }
             Next::DeadLetter => {
-                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery is a dead letter")
+                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery is a dead letter");
             }
             Next::Park => {
-                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery parked")
+                tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery parked");
             }
         }
         let ending = match next {

@@ -11,13 +11,15 @@ use http::StatusCode;
 use crate::active::{Active, Snapshot};
 use crate::clock;
 use crate::config::Receive;
-use crate::dispatch::Waker;
 use crate::event::{Content, Envelope, Facts, Origin};
 use crate::ids::AppName;
 use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
 use crate::rules::choose;
-use crate::server::BodyError;
+use crate::wake::Waker;
 
+use self::body::BodyError;
+
+mod body;
 mod callback;
 mod hooks;
 mod robot;

@@ -25,3 +25,4 @@ pub mod rules;
 pub mod runner;
 pub mod server;
 pub mod store;
+pub mod wake;

@@ -108,3 +108,80 @@ pub fn choose(rules: &[Rule], app: &AppName, facts: &Facts) -> Choice {
     }
     choice
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Content, Origin};
+
+    fn facts(raw: &str) -> Facts {
+        Facts::of(&Content::parse(&Origin::Callback, raw).unwrap())
+    }
+
+    fn rule(plugin: &str, events: &[&str], when: Option<&str>) -> Rule {
+        Rule {
+            plugin: plugin.into(),
+            app: "acme".into(),
+            events: events.iter().map(|event| event.parse().unwrap()).collect(),
+            when: when.map(|when| when.parse().unwrap()),
+        }
+    }
+
+    const FINISHED: &str = r#"{"EventType":"bpms_instance_change","processInstanceId":"i","processCode":"PROC-1","type":"finish","result":"agree","title":"t","staffId":"u"}"#;
+
+    #[test]
+    fn kinds_types_and_conditions_choose() {
+        let rules = [
+            rule("kind", &["approval-instance"], None),
+            rule("type", &["bpms_instance_change"], None),
+            rule(
+                "yes",
+                &["approval-instance"],
+                Some("event.process_code == 'PROC-1' && event.result == 'agree'"),
+            ),
+            rule(
+                "no",
+                &["approval-instance"],
+                Some("event.process_code == 'PROC-2'"),
+            ),
+            rule("other-kind", &["chat-message", "alert"], None),
+            rule("broken", &["approval-instance"], Some("event.nothing > 3")),
+            rule("number", &["approval-instance"], Some("1 + 1")),
+        ];
+        let choice = choose(&rules, &"acme".into(), &facts(FINISHED));
+        assert_eq!(choice.plugins, ["kind".into(), "type".into(), "yes".into()]);
+        let failed: Vec<&str> = choice
+            .failed
+            .iter()
+            .map(|(plugin, _)| plugin.as_str())
+            .collect();
+        assert_eq!(failed, ["broken", "number"]);
+        assert_eq!(
+            choose(&rules, &"another".into(), &facts(FINISHED)),
+            Choice::default()
+        );
+    }
+
+    #[test]
+    fn secrets_of_suites_go_to_nobody() {
+        let ticket = facts(
+            r#"{"EventType":"suite_ticket","SuiteKey":"s","SuiteTicket":"secret","TimeStamp":1}"#,
+        );
+        let rules = [
+            rule("other", &["other"], None),
+            rule("type", &["suite_ticket"], None),
+        ];
+        assert_eq!(choose(&rules, &"acme".into(), &ticket), Choice::default());
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused() {
+        assert!(
+            "event."
+                .parse::<Condition>()
+                .unwrap_err()
+                .to_string()
+                .starts_with("is not a CEL expression")
+        );
+    }
+}

@@ -16,10 +16,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub use self::body::{BodyError, read_body};
-
-mod body;
-
 /// Time for the head of a request; also how long an idle connection is kept.
 const HEAD: Duration = Duration::from_secs(10);
 /// Time for a whole request, its answer included.

@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use dingtalk::{CallbackQuery, CallbackReply, EventBody, Nonce};
 use http::HeaderMap;
 
+use super::body::read_body;
 use super::{Arrived, Ingress, MAX_BODY, Refused, receiving};
 use crate::active::App;
 use crate::clock;
 use crate::config::Receive;
 use crate::event::{Content, Origin};
 use crate::journal::Dedupe;
-use crate::server::read_body;
 
 /// What every callback is answered with, encrypted.
 const SUCCESS: &str = "success";

@@ -11,11 +11,11 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::body::read_body;
 use super::{Arrived, Ingress, MAX_HOOK_BODY, Refused};
 use crate::config::Hook;
 use crate::event::{Alert, Content, Origin};
 use crate::journal::Dedupe;
-use crate::server::read_body;
 
 /// How long the same body counts as the same event: longer than a retry or the second replica of a source takes, shorter
 /// than a reminder that an alert still fires.

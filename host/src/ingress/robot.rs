@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use dingtalk::{RobotMessage, verify_sign};
 use http::HeaderMap;
 
+use super::body::read_body;
 use super::{Arrived, Ingress, MAX_BODY, Refused, receiving};
 use crate::clock;
 use crate::config::Receive;
 use crate::event::{Content, Origin};
 use crate::journal::Dedupe;
-use crate::server::read_body;
 
 pub(super) async fn receive(
     State(ingress): State<Ingress>,

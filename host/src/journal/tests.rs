@@ -1,1 +1,396 @@
-#![allow(clippy::unwrap_used)]
+//! What every journal keeps to: one suite, run on each implementation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock;
+use crate::event::Origin;
+use crate::store::sqlite::Store;
+
+const NOW: UnixMs = UnixMs(1_000_000);
+
+fn event(app: &str, key: &str, plugins: &[&str]) -> NewEvent {
+    let id = clock::event_id();
+    NewEvent {
+        envelope: Envelope {
+            id,
+            app: app.into(),
+            origin: Origin::Callback,
+            received_at: NOW,
+            raw: format!("{{\"id\":\"{id}\"}}").into(),
+        },
+        kind: Kind::Other,
+        dedupe: None,
+        key: Some(key.to_owned()),
+        plugins: plugins.iter().map(|plugin| (*plugin).into()).collect(),
+    }
+}
+
+fn with_dedupe(mut event: NewEvent, key: &str, window: Option<Duration>) -> NewEvent {
+    event.dedupe = Some(Dedupe {
+        key: key.to_owned(),
+        window,
+    });
+    event
+}
+
+fn sqlite(folder: &tempfile::TempDir) -> SqliteJournal {
+    SqliteJournal::new(Store::open(&folder.path().join("journal.db")).unwrap())
+}
+
+/// Runs a story on every implementation.
+async fn on_each<F: AsyncFn(Arc<dyn Journal>)>(story: F) {
+    let folder = tempfile::tempdir().unwrap();
+    story(Arc::new(sqlite(&folder))).await;
+    story(Arc::new(MemoryJournal::default())).await;
+}
+
+async fn claim(journal: &Arc<dyn Journal>, now: UnixMs) -> Vec<Claimed> {
+    journal.claim_due(now, 100).await.unwrap().due
+}
+
+fn reason() -> String {
+    "because".to_owned()
+}
+
+#[tokio::test]
+async fn what_is_appended_is_claimed_once_with_its_text() {
+    on_each(async |journal| {
+        let new = event("acme", "k", &["a", "b"]);
+        assert_eq!(journal.append(new.clone()).await.unwrap(), Appended::New);
+        let claimed = claim(&journal, NOW).await;
+        assert_eq!(claimed.len(), 2);
+        assert!(
+            claimed
+                .iter()
+                .all(|claimed| claimed.envelope == new.envelope && claimed.attempts == 0)
+        );
+        assert!(claim(&journal, NOW).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_arrival_is_recognised_for_ever_or_within_its_window() {
+    on_each(async |journal| {
+        let first = with_dedupe(event("acme", "k", &[]), "same", None);
+        let id = first.envelope.id;
+        journal.append(first).await.unwrap();
+        let again = with_dedupe(event("acme", "k", &[]), "same", None);
+        assert_eq!(
+            journal.append(again).await.unwrap(),
+            Appended::Duplicate(id)
+        );
+        let elsewhere = with_dedupe(event("other", "k", &[]), "same", None);
+        assert_eq!(journal.append(elsewhere).await.unwrap(), Appended::New);
+
+        let window = Some(Duration::from_secs(10));
+        let at = |seconds: i64| {
+            let mut event = with_dedupe(event("acme", "k", &[]), "window", window);
+            event.envelope.received_at = UnixMs(NOW.0 + seconds * 1_000);
+            event
+        };
+        assert_eq!(journal.append(at(0)).await.unwrap(), Appended::New);
+        assert!(matches!(
+            journal.append(at(9)).await.unwrap(),
+            Appended::Duplicate(_)
+        ));
+        assert_eq!(journal.append(at(11)).await.unwrap(), Appended::New);
+        assert!(matches!(
+            journal.append(at(20)).await.unwrap(),
+            Appended::Duplicate(_)
+        ));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_key_of_one_plugin_is_worked_on_in_order() {
+    on_each(async |journal| {
+        for key in ["one", "one", "two"] {
+            journal.append(event("acme", key, &["a"])).await.unwrap();
+        }
+        journal.append(event("acme", "one", &["b"])).await.unwrap();
+        let claimed = claim(&journal, NOW).await;
+        assert_eq!(claimed.len(), 3, "the first of each plugin and key");
+        let first = claimed
+            .iter()
+            .find(|claimed| claimed.id.plugin.as_str() == "a")
+            .unwrap();
+
+        let retry = Ending::Retry {
+            at: UnixMs(NOW.0 + 500),
+            reason: reason(),
+        };
+        journal.finish(&first.id, retry, NOW).await.unwrap();
+        let claims = journal.claim_due(NOW, 100).await.unwrap();
+        assert!(claims.due.is_empty(), "a waiting retry holds its key");
+        assert_eq!(claims.next_due, Some(UnixMs(NOW.0 + 500)));
+
+        let again = claim(&journal, UnixMs(NOW.0 + 500)).await;
+        assert_eq!(again.len(), 1);
+        assert_eq!(
+            (again[0].id.clone(), again[0].attempts),
+            (first.id.clone(), 1)
+        );
+        journal
+            .finish(&again[0].id, Ending::Done, NOW)
+            .await
+            .unwrap();
+        assert_eq!(
+            claim(&journal, UnixMs(NOW.0 + 500)).await.len(),
+            1,
+            "then the next of that key"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dead_and_parked_deliveries_let_their_key_go_and_stay_visible() {
+    on_each(async |journal| {
+        for _ in 0..3 {
+            journal.append(event("acme", "one", &["a"])).await.unwrap();
+        }
+        for ending in [
+            Ending::Dead { reason: reason() },
+            Ending::Parked { reason: reason() },
+            Ending::Done,
+        ] {
+            let claimed = claim(&journal, NOW).await;
+            assert_eq!(claimed.len(), 1);
+            journal.finish(&claimed[0].id, ending, NOW).await.unwrap();
+        }
+        assert!(claim(&journal, NOW).await.is_empty());
+        let states: Vec<State> = journal
+            .list(&Filter::default())
+            .await
+            .unwrap()
+            .iter()
+            .map(|event| event.state)
+            .collect();
+        assert_eq!(
+            states,
+            [State::Done, State::Parked, State::Dead],
+            "newest first"
+        );
+        let dead = journal
+            .list(&Filter {
+                state: Some(State::Dead),
+                ..Filter::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].deliveries[0].reason.as_deref(), Some("because"));
+        assert_eq!(dead[0].deliveries[0].attempts, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_are_limited_and_one_event_comes_with_its_text() {
+    on_each(async |journal| {
+        let mut last = None;
+        for _ in 0..5 {
+            let event = event("acme", "k", &[]);
+            last = Some(event.envelope.clone());
+            journal.append(event).await.unwrap();
+        }
+        let last = last.unwrap();
+        let listed = journal
+            .list(&Filter {
+                limit: Some(2),
+                ..Filter::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(listed.len(), 2);
+        assert_eq!(
+            (listed[0].id, listed[0].raw.clone(), listed[0].state),
+            (last.id, None, State::Done)
+        );
+        let shown = journal
+            .list(&Filter {
+                id: Some(last.id),
+                ..Filter::default()
+            })
+            .await
+            .unwrap();
+        assert_eq!(shown[0].raw.as_deref(), Some(&*last.raw));
+        let unknown = Filter {
+            id: Some(clock::event_id()),
+            ..Filter::default()
+        };
+        assert!(journal.list(&unknown).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_takes_no_more_than_asked_and_says_that_there_is_more() {
+    on_each(async |journal| {
+        for key in ["1", "2", "3"] {
+            journal.append(event("acme", key, &["a"])).await.unwrap();
+        }
+        let claims = journal.claim_due(NOW, 2).await.unwrap();
+        assert_eq!((claims.due.len(), claims.next_due), (2, Some(NOW)));
+        assert_eq!(journal.claim_due(NOW, 2).await.unwrap().due.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_reopening_and_claims_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let journal = sqlite(&folder);
+        journal.append(event("acme", "k", &["a"])).await.unwrap();
+        journal
+            .append(with_dedupe(event("acme", "k", &[]), "same", None))
+            .await
+            .unwrap();
+        assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
+    }
+    let journal = sqlite(&folder);
+    assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
+    let again = with_dedupe(event("acme", "k", &[]), "same", None);
+    assert!(matches!(
+        journal.append(again).await.unwrap(),
+        Appended::Duplicate(_)
+    ));
+}
+
+#[tokio::test]
+async fn many_appends_at_once_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(sqlite(&folder));
+    let mut appends = tokio::task::JoinSet::new();
+    for number in 0..500 {
+        let journal = Arc::clone(&journal);
+        appends.spawn(async move {
+            journal
+                .append(event("acme", &number.to_string(), &["a"]))
+                .await
+        });
+    }
+    while let Some(appended) = appends.join_next().await {
+        assert_eq!(appended.unwrap().unwrap(), Appended::New);
+    }
+    assert_eq!(journal.list(&Filter::default()).await.unwrap().len(), 500);
+}
+
+/// Something that happens to a journal.
+#[derive(Debug, Clone)]
+enum Step {
+    Append { key: u8, dedupe: Option<u8> },
+    Claim { limit: usize },
+    Finish { which: usize, how: u8 },
+    Reopen,
+    Later,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3_u8, proptest::option::of(0..6_u8)).prop_map(|(key, dedupe)| Step::Append { key, dedupe }),
+        3 => (1..4_usize).prop_map(|limit| Step::Claim { limit }),
+        4 => (0..8_usize, 0..4_u8).prop_map(|(which, how)| Step::Finish { which, how }),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Later),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// SQLite, closed and opened at any point, behaves as memory does, apart from forgetting claims when it is closed.
+    #[test]
+    fn sqlite_agrees_with_memory(steps in proptest::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(compare(steps));
+    }
+}
+
+async fn compare(steps: Vec<Step>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut disk, memory) = (sqlite(&folder), MemoryJournal::default());
+    let mut claimed: Vec<Claimed> = Vec::new();
+    let mut now = NOW;
+    for step in steps {
+        match step {
+            Step::Append { key, dedupe } => {
+                let mut event = event("acme", &key.to_string(), &["a", "b"]);
+                event.dedupe = dedupe.map(|dedupe| Dedupe {
+                    key: dedupe.to_string(),
+                    window: None,
+                });
+                assert_eq!(
+                    disk.append(event.clone()).await.unwrap(),
+                    memory.append(event).await.unwrap()
+                );
+            }
+            Step::Claim { limit } => {
+                let (from_disk, from_memory) = (
+                    disk.claim_due(now, limit).await.unwrap(),
+                    memory.claim_due(now, limit).await.unwrap(),
+                );
+                let ids = |claims: &Claims| {
+                    claims
+                        .due
+                        .iter()
+                        .map(|claimed| (claimed.id.clone(), claimed.attempts))
+                        .collect::<BTreeMap<_, _>>()
+                };
+                assert_eq!(ids(&from_disk), ids(&from_memory));
+                assert_eq!(from_disk.next_due, from_memory.next_due);
+                claimed.extend(from_disk.due);
+            }
+            Step::Finish { which, how } if !claimed.is_empty() => {
+                let delivery = claimed.remove(which % claimed.len());
+                let ending = match how {
+                    0 => Ending::Done,
+                    1 => Ending::Retry {
+                        at: clock::later(now, Duration::from_secs(5)),
+                        reason: reason(),
+                    },
+                    2 => Ending::Parked { reason: reason() },
+                    _ => Ending::Dead { reason: reason() },
+                };
+                disk.finish(&delivery.id, ending.clone(), now)
+                    .await
+                    .unwrap();
+                memory.finish(&delivery.id, ending, now).await.unwrap();
+            }
+            Step::Finish { .. } => {}
+            Step::Reopen => {
+                drop(disk);
+                disk = sqlite(&folder);
+                // Those that were claimed come back; both sides claim them again.
+                let back = disk.claim_due(now, usize::MAX).await.unwrap();
+                let mut all: Vec<DeliveryId> =
+                    back.due.iter().map(|claimed| claimed.id.clone()).collect();
+                let fresh = memory.claim_due(now, usize::MAX).await.unwrap();
+                let mut expected: Vec<DeliveryId> = fresh
+                    .due
+                    .iter()
+                    .chain(&claimed)
+                    .map(|claimed| claimed.id.clone())
+                    .collect();
+                all.sort();
+                expected.sort();
+                assert_eq!(all, expected);
+                claimed = back.due;
+            }
+            Step::Later => now = clock::later(now, Duration::from_secs(10)),
+        }
+    }
+    let (from_disk, from_memory) = (
+        disk.list(&Filter::default()).await.unwrap(),
+        memory.list(&Filter::default()).await.unwrap(),
+    );
+    assert_eq!(from_disk, from_memory);
+}

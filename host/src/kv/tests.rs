@@ -1,1 +1,147 @@
-#![allow(clippy::unwrap_used)]
+//! What every key-value store keeps to: one suite, run on each implementation.
+
+use super::*;
+use crate::store::sqlite::Store;
+
+async fn on_each<F: AsyncFn(&dyn Kv)>(story: F) {
+    let folder = tempfile::tempdir().unwrap();
+    story(&SqliteKv::new(
+        Store::open(&folder.path().join("kv.db")).unwrap(),
+    ))
+    .await;
+    story(&MemoryKv::default()).await;
+}
+
+fn set(key: &str, value: &[u8]) -> Write {
+    Write {
+        key: key.to_owned(),
+        value: Some(value.to_vec()),
+        expected: None,
+    }
+}
+
+#[tokio::test]
+async fn values_are_kept_apart_by_plugin() {
+    on_each(async |kv| {
+        let (a, b) = (PluginName::from("a"), PluginName::from("b"));
+        assert!(kv.write(&a, set("k", b"1")).await.unwrap());
+        assert_eq!(kv.get(&a, "k").await.unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(kv.get(&b, "k").await.unwrap(), None);
+        kv.write(&a, set("k", b"2")).await.unwrap();
+        assert_eq!(kv.get(&a, "k").await.unwrap().as_deref(), Some(&b"2"[..]));
+        kv.write(
+            &a,
+            Write {
+                key: "k".to_owned(),
+                value: None,
+                expected: None,
+            },
+        )
+        .await
+        .unwrap();
+        assert_eq!(kv.get(&a, "k").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_conditional_write_happens_only_on_the_expected_value() {
+    on_each(async |kv| {
+        let a = PluginName::from("a");
+        let on = |expected: Option<&[u8]>, value: &[u8]| Write {
+            expected: Some(expected.map(<[u8]>::to_vec)),
+            ..set("k", value)
+        };
+        assert!(kv.write(&a, on(None, b"1")).await.unwrap());
+        assert!(!kv.write(&a, on(None, b"2")).await.unwrap());
+        assert!(!kv.write(&a, on(Some(b"0"), b"2")).await.unwrap());
+        assert!(kv.write(&a, on(Some(b"1"), b"2")).await.unwrap());
+        assert_eq!(kv.get(&a, "k").await.unwrap().as_deref(), Some(&b"2"[..]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_listed_in_byte_order_page_by_page() {
+    on_each(async |kv| {
+        let a = PluginName::from("a");
+        for key in ["b/2", "b/1", "a", "b/é", "c", "b"] {
+            kv.write(&a, set(key, b"")).await.unwrap();
+        }
+        kv.write(&PluginName::from("z"), set("b/9", b""))
+            .await
+            .unwrap();
+        assert_eq!(
+            kv.keys(&a, "b/", None, 10).await.unwrap(),
+            ["b/1", "b/2", "b/é"]
+        );
+        assert_eq!(kv.keys(&a, "b/", Some("b/1"), 1).await.unwrap(), ["b/2"]);
+        assert_eq!(kv.keys(&a, "b/", Some("a"), 1).await.unwrap(), ["b/1"]);
+        assert_eq!(kv.keys(&a, "", None, 2).await.unwrap(), ["a", "b"]);
+        assert!(kv.keys(&a, "x", None, 2).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn limits_hold_exactly() {
+    on_each(async |kv| {
+        let a = PluginName::from("a");
+        let key = "k".repeat(MAX_KEY);
+        assert!(kv.write(&a, set(&key, b"")).await.unwrap());
+        assert_eq!(
+            kv.write(&a, set(&"k".repeat(MAX_KEY + 1), b"")).await,
+            Err(KvError::InvalidKey)
+        );
+        assert_eq!(kv.get(&a, "").await, Err(KvError::InvalidKey));
+        assert_eq!(
+            kv.write(&a, set("v", &vec![0; MAX_VALUE + 1])).await,
+            Err(KvError::ValueTooLarge)
+        );
+        kv.write(
+            &a,
+            Write {
+                key,
+                value: None,
+                expected: None,
+            },
+        )
+        .await
+        .unwrap();
+
+        let value = vec![0; MAX_VALUE];
+        let fits = MAX_TOTAL / (MAX_VALUE + 2);
+        for number in 0..fits {
+            assert!(
+                kv.write(&a, set(&format!("{number:02}"), &value))
+                    .await
+                    .unwrap()
+            );
+        }
+        assert_eq!(kv.write(&a, set("zz", &value)).await, Err(KvError::Full));
+        assert!(
+            kv.write(&a, set("00", &value)).await.unwrap(),
+            "replacing takes no more space"
+        );
+        assert!(
+            kv.write(&PluginName::from("b"), set("zz", &value))
+                .await
+                .unwrap()
+        );
+        kv.write(
+            &a,
+            Write {
+                key: "00".to_owned(),
+                value: None,
+                expected: None,
+            },
+        )
+        .await
+        .unwrap();
+        assert!(
+            kv.write(&a, set("zz", &value)).await.unwrap(),
+            "what is removed makes room"
+        );
+    })
+    .await;
+}

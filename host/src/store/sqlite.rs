@@ -283,3 +283,79 @@ fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
         job.answer(committed.clone().and(outcome));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_newer_belfry_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        open_writer(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        let error = open_writer(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with("has version 99, this belfry knows up to 1"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_back_only_its_own_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let good =
+            store.write(|connection| connection.execute("INSERT INTO probe VALUES (0, 1)", []));
+        let bad = store.write(|connection| {
+            connection.execute("UPDATE probe SET at = 2", [])?;
+            connection.execute("INSERT INTO nowhere VALUES (1)", [])
+        });
+        let (good, bad) = tokio::join!(good, bad);
+        good.unwrap();
+        assert!(matches!(bad, Err(StoreError::Disk(_))));
+        let at: i64 = store
+            .read(|connection| connection.query_row("SELECT at FROM probe", [], |row| row.get(0)))
+            .await
+            .unwrap();
+        assert_eq!(at, 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_reported_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (started, running) = oneshot::channel();
+        let blocker = store.clone();
+        let blocked = tokio::spawn(async move {
+            let block = move |_: &Connection| {
+                let _ = started.send(());
+                let _ = wait.recv();
+                Ok(())
+            };
+            blocker.write(block).await
+        });
+        running.await.unwrap();
+        let mut waiting = tokio::task::JoinSet::new();
+        let full = loop {
+            let store = store.clone();
+            // The queue takes what the writer does not; polled once, a job is in it or refused.
+            let mut job = Box::pin(async move { store.try_write(|_| Ok(())).await });
+            match futures_util::poll!(&mut job) {
+                std::task::Poll::Ready(outcome) => break outcome,
+                std::task::Poll::Pending => {
+                    waiting.spawn(job);
+                }
+            }
+        };
+        assert!(matches!(full, Err(StoreError::Full)));
+        release.send(()).unwrap();
+        blocked.await.unwrap().unwrap();
+        while let Some(outcome) = waiting.join_next().await {
+            outcome.unwrap().unwrap();
+        }
+    }
+}
