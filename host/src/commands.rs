@@ -90,7 +90,22 @@ pub(crate) async fn run() -> ExitCode {
 }
 
 fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("BELFRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter =
+        EnvFilter::try_from_env("BELFRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // At their lowest levels these write headers and addresses, in which tokens travel.
+    for quiet in [
+        "h2=info",
+        "hyper=info",
+        "hyper_util=info",
+        "reqwest=info",
+        "rustls=info",
+    ] {
+        filter = filter.add_directive(
+            quiet
+                .parse()
+                .expect("a target and a level make a directive"),
+        );
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -224,13 +224,17 @@ impl Reloader {
     /// Runs until `stop`.
     pub async fn serve(mut self, stop: CancellationToken) {
         let hint = Arc::new(Notify::new());
+        let mut watched = HashSet::new();
+        let mut _watcher = None;
         loop {
-            // Watching again after each reload follows components that moved to another folder.
-            let watcher = watch(
-                &folders(&self.path, &self.snapshot.load().config),
-                Arc::clone(&hint),
-            );
-            let reload = tokio::select! {
+            let folders = folders(&self.path, &self.snapshot.load().config);
+            if folders != watched {
+                _watcher = watch(&folders, Arc::clone(&hint));
+                watched = folders;
+                // What changed before the watch began gave no hint.
+                hint.notify_one();
+            }
+            let request = tokio::select! {
                 () = stop.cancelled() => return,
                 () = hint.notified() => None,
                 () = tokio::time::sleep(RESCAN) => None,
@@ -239,8 +243,7 @@ impl Reloader {
                     None => return,
                 },
             };
-            drop(watcher);
-            if let Some(reply) = reload {
+            if let Some(reply) = request {
                 let report = self.reload().await;
                 // Whoever asked may have gone away.
                 let _ = reply.send(report);

@@ -22,10 +22,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let checked = app::check(path.clone()).await?;
     match (&checked, options.output) {
         (Ok(plugins), Output::Json) => {
-            print_json(&serde_json::json!({ "ok": true, "plugins": plugins, "problems": [] }))?
+            print_json(&serde_json::json!({ "ok": true, "plugins": plugins, "problems": [] }))?;
         }
         (Err(problems), Output::Json) => {
-            print_json(&serde_json::json!({ "ok": false, "plugins": [], "problems": problems }))?
+            print_json(&serde_json::json!({ "ok": false, "plugins": [], "problems": problems }))?;
         }
         (Ok(plugins), Output::Text) => {
             println!(

@@ -285,6 +285,7 @@ fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 
