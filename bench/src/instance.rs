@@ -1,0 +1,68 @@
+//! One event of `echo` in a fresh instance, against wasmtime's floor for the same component in the same engine.
+//!
+//! Both sides instantiate, handle and drop; the one host call, `robot.reply`, is answered at once. belfry's side does all
+//! that belfry does around it: it makes the task and the event for the guest, virtualises WASI, counts budgets, limits
+//! memory and time, and hands the call to a task of the host. The floor has a prepared event, the smallest store that
+//! links, WASI as it comes, and a host function that returns.
+
+mod floor;
+mod ours;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use belfry::config::Engine;
+use belfry::engine::Sandbox;
+use wasmtime::component::Component;
+
+use crate::places::Places;
+use crate::report::{Goal, Line, Unit};
+use crate::rounds::{Rounds, Side};
+
+/// How many events run between two looks at the clock.
+const BATCH: u32 = 16;
+
+/// Measures microseconds an event.
+pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
+    let bytes = std::fs::read(places.plugin("echo")?).context("cannot read echo.wasm")?;
+    let sandbox = Sandbox::new(&Engine {
+        max_concurrent: 64,
+        cache: None,
+    })?;
+    let component: Component = sandbox.compile(bytes.into()).await?;
+    let ours = ours::Ours::new(&sandbox, &component)?;
+    let floor = floor::Floor::new(sandbox.engine(), &component)?;
+    let (ours, floor) = (Arc::new(ours), Arc::new(floor));
+    let rounds = rounds
+        .take(async |side, time| match side {
+            // On workers of the runtime, where plugins run.
+            Side::Ours => tokio::spawn(repeat(Arc::clone(&ours), time)).await?,
+            Side::Yardstick => tokio::spawn(repeat(Arc::clone(&floor), time)).await?,
+        })
+        .await?;
+    Ok(vec![Line::compared(
+        "instance",
+        Unit::Microseconds,
+        Goal::RatioAtMost(1.5),
+        rounds,
+    )])
+}
+
+/// One way to handle the event.
+trait Handle: Send + Sync + 'static {
+    /// Handles it once, in a fresh instance.
+    fn handle(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+async fn repeat(side: Arc<impl Handle>, time: Duration) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    let mut events = 0_u32;
+    while start.elapsed() < time {
+        for _ in 0..BATCH {
+            side.handle().await?;
+        }
+        events += BATCH;
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(events))
+}

@@ -1,0 +1,103 @@
+//! wasmtime's floor: the least that runs the component at all.
+
+use anyhow::{anyhow, bail};
+use belfry::event::Content;
+use belfry::imports::bindings::belfry::bot::api::{self, ConversationId, Error};
+use belfry::imports::bindings::belfry::bot::event::{self, Event};
+use belfry::imports::bindings::belfry::bot::message::{self, Mentions, RobotMessage};
+use belfry::imports::bindings::belfry::bot::robot;
+use belfry::imports::{PluginPre, to_guest};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::Handle;
+
+/// Ticks of the engine's clock that no event lives to see.
+const FOREVER: u64 = 1 << 40;
+
+/// Everything that outlives an event.
+pub(super) struct Floor {
+    engine: Engine,
+    pre: PluginPre<Data>,
+    event: Event,
+}
+
+/// The smallest data with which WASI can be linked.
+struct Data {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Floor {
+    pub(super) fn new(engine: &Engine, component: &Component) -> anyhow::Result<Self> {
+        let pre = pre(engine, component).map_err(|error| anyhow!("{error:#}"))?;
+        let envelope = super::ours::envelope();
+        let content = Content::parse(&envelope.origin, &envelope.raw)?;
+        Ok(Self {
+            engine: engine.clone(),
+            pre,
+            event: to_guest(&envelope, &content),
+        })
+    }
+}
+
+impl Handle for Floor {
+    async fn handle(&self) -> anyhow::Result<()> {
+        let data = Data {
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(&self.engine, data);
+        store.set_epoch_deadline(FOREVER);
+        let handled = async {
+            let plugin = self.pre.instantiate_async(&mut store).await?;
+            plugin
+                .belfry_bot_handler()
+                .call_handle(&mut store, &self.event)
+                .await
+        };
+        match handled.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => bail!("echo failed: {failure:?}"),
+            Err(error) => bail!("echo ended: {error:#}"),
+        }
+    }
+}
+
+fn pre(engine: &Engine, component: &Component) -> wasmtime::Result<PluginPre<Data>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    api::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data)?;
+    message::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data)?;
+    event::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data)?;
+    robot::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data)?;
+    PluginPre::new(linker.instantiate_pre(component)?)
+}
+
+impl api::Host for Data {}
+impl message::Host for Data {}
+impl event::Host for Data {}
+
+impl robot::Host for Data {
+    async fn reply(&mut self, _: RobotMessage, _: Mentions) -> wasmtime::Result<Result<(), Error>> {
+        Ok(Ok(()))
+    }
+
+    async fn send(
+        &mut self,
+        _: ConversationId,
+        _: RobotMessage,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        Ok(Ok(String::new()))
+    }
+}
+
+impl WasiView for Data {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}

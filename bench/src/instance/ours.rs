@@ -1,0 +1,171 @@
+//! belfry's side: what the host does for each delivery, with a robot that answers at once instead of over HTTP.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use belfry::clock;
+use belfry::config::{Grant, Limits};
+use belfry::engine::{Sandbox, State, Task};
+use belfry::event::{Content, Envelope, Origin};
+use belfry::ids::PluginName;
+use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
+use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
+use belfry::imports::bindings::belfry::bot::robot;
+use belfry::imports::{PluginPre, base_linker, to_guest};
+use belfry::kv::{Kv, MemoryKv};
+use dingtalk::{Client, Credentials, Endpoints, RobotOut, Secret};
+use tokio_util::task::TaskTracker;
+use wasmtime::component::{Component, HasData};
+
+use super::Handle;
+
+/// Everything that outlives an event.
+pub(super) struct Ours {
+    sandbox: Sandbox,
+    pre: PluginPre<State>,
+    plugin: PluginName,
+    envelope: Envelope,
+    client: Client,
+    kv: Arc<dyn Kv>,
+    grant: Arc<Grant>,
+    settings: Arc<serde_json::Map<String, serde_json::Value>>,
+    outbound: TaskTracker,
+}
+
+impl Ours {
+    pub(super) fn new(sandbox: &Sandbox, component: &Component) -> anyhow::Result<Self> {
+        let mut linker = base_linker(sandbox.engine()).map_err(|error| anyhow!("{error:#}"))?;
+        robot::add_to_linker::<_, Answered>(&mut linker, |state| AnsweredRobot(state))
+            .map_err(|error| anyhow!("{error:#}"))?;
+        let pre = linker
+            .instantiate_pre(component)
+            .and_then(PluginPre::new)
+            .map_err(|error| anyhow!("{error:#}"))?;
+        let credentials = Credentials {
+            app_key: "dingkey".to_owned(),
+            app_secret: Secret::new("secret"),
+            agent_id: None,
+            robot_code: "dingkey".to_owned(),
+        };
+        Ok(Self {
+            sandbox: sandbox.clone(),
+            pre,
+            plugin: "echo".into(),
+            envelope: envelope(),
+            client: Client::new(credentials, Endpoints::default())
+                .context("cannot make a client")?,
+            kv: Arc::new(MemoryKv::default()),
+            grant: Arc::default(),
+            settings: Arc::default(),
+            outbound: TaskTracker::new(),
+        })
+    }
+}
+
+impl Handle for Ours {
+    /// As the runner and the plugin do for a delivery, from the claimed envelope on.
+    async fn handle(&self) -> anyhow::Result<()> {
+        let envelope = self.envelope.clone();
+        let content = Content::parse(&envelope.origin, &envelope.raw)?;
+        let task = Task {
+            plugin: self.plugin.clone(),
+            envelope,
+            content,
+            client: self.client.clone(),
+            kv: Arc::clone(&self.kv),
+            grant: Arc::clone(&self.grant),
+            settings: Arc::clone(&self.settings),
+            outbound: self.outbound.clone(),
+        };
+        let event = to_guest(&task.envelope, &task.content);
+        let state = State::attempt(Limits::default(), Arc::new(task));
+        let handled = self
+            .sandbox
+            .run(state, async |store| {
+                let plugin = self.pre.instantiate_async(&mut *store).await?;
+                plugin
+                    .belfry_bot_handler()
+                    .call_handle(&mut *store, &event)
+                    .await
+            })
+            .await;
+        match handled {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => bail!("echo failed: {failure:?}"),
+            Err(outcome) => bail!("echo ended: {outcome}"),
+        }
+    }
+}
+
+/// The message that both sides handle.
+pub(super) fn envelope() -> Envelope {
+    let now = clock::now();
+    let raw = serde_json::json!({
+        "msgId": "msg-1",
+        "conversationId": "cid-conversation",
+        "conversationType": "2",
+        "conversationTitle": "Operations",
+        "senderStaffId": "alice",
+        "senderNick": "Alice",
+        "senderCorpId": "dingcorp",
+        "robotCode": "dingkey",
+        "createAt": now.0,
+        "msgtype": "text",
+        "text": {"content": "hello, what is the state of the deployment?"},
+        "sessionWebhook": "https://oapi.dingtalk.com/robot/sendBySession?session=1",
+        "sessionWebhookExpiredTime": now.0 + 5_400_000,
+    });
+    Envelope {
+        id: clock::event_id(),
+        app: "acme".into(),
+        origin: Origin::Robot,
+        received_at: now,
+        raw: raw.to_string().into(),
+    }
+}
+
+/// Links [`AnsweredRobot`] in the place of belfry's robot.
+struct Answered;
+
+impl HasData for Answered {
+    type Data<'a> = AnsweredRobot<'a>;
+}
+
+/// Does what belfry's robot does except for the HTTP request.
+struct AnsweredRobot<'a>(&'a mut State);
+
+impl robot::Host for AnsweredRobot<'_> {
+    async fn reply(
+        &mut self,
+        message: RobotMessage,
+        mentions: Mentions,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let task = self.0.call()?;
+        let Content::Chat(asked) = &task.content else {
+            wasmtime::bail!("the event is no chat message")
+        };
+        let url = asked
+            .session_webhook
+            .as_ref()
+            .map(|webhook| webhook.url.clone());
+        let (client, message) = (task.client.clone(), RobotOut::from(message));
+        let mentions = dingtalk::Mentions::from(mentions);
+        let call = async move {
+            // What the request would be made of lives until it is answered.
+            drop((client, url, message, mentions));
+        };
+        task.outbound
+            .spawn(call)
+            .await
+            .map_err(wasmtime::Error::from)?;
+        Ok(Ok(()))
+    }
+
+    async fn send(
+        &mut self,
+        _: ConversationId,
+        _: RobotMessage,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        wasmtime::bail!("echo sends nothing")
+    }
+}

@@ -1,0 +1,113 @@
+//! Measures belfry against yardsticks. Every figure is a ratio of two sides measured in turns in one run, so that a slow
+//! or busy machine slows both.
+//!
+//! Usually run by `cargo xtask bench`, which builds what is measured first.
+
+mod callback;
+mod instance;
+mod journal;
+mod machine;
+mod memory;
+mod places;
+mod push;
+mod report;
+mod rounds;
+mod settings;
+mod throughput;
+mod upstream;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Parser, ValueEnum};
+
+use crate::machine::Machine;
+use crate::places::Places;
+use crate::report::{Line, Report};
+use crate::rounds::Rounds;
+
+/// Measures belfry against yardsticks and prints a table of ratios.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench")]
+struct Options {
+    /// What to measure; everything when none is named.
+    names: Vec<Name>,
+    /// How long each comparison measures, both sides together.
+    #[arg(long, value_name = "S", default_value_t = 21.0)]
+    seconds: f64,
+    /// How often the two sides of a comparison take turns.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(7..))]
+    rounds: u32,
+}
+
+/// One benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// Verifying and decrypting a callback, against OpenSSL.
+    Callback,
+    /// One event in a fresh instance, against bare wasmtime.
+    Instance,
+    /// From HTTP push to recorded API call, against the same handler without wasm.
+    Throughput,
+    /// Durable appends, against raw inserts.
+    Journal,
+    /// Resident memory with ten plugins.
+    Memory,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let report = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| runtime.block_on(measure(&options)));
+    match report {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A missed goal is in the table and no failure of the program: the figures are for people to read.
+async fn measure(options: &Options) -> anyhow::Result<()> {
+    let seconds = Duration::try_from_secs_f64(options.seconds)
+        .context("--seconds is not a length of time")?;
+    if seconds.is_zero() {
+        bail!("--seconds must be more than nothing");
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("bench: this build is not optimised, its figures say nothing");
+    }
+    let places = Places::prepare()?;
+    let rounds = Rounds::new(options.rounds, seconds);
+    let mut report = Report::new(Machine::read());
+    for name in Name::value_variants() {
+        if !options.names.is_empty() && !options.names.contains(name) {
+            continue;
+        }
+        let title = name
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned());
+        eprintln!("bench: {title}");
+        let lines = run(*name, &places, rounds).await;
+        report.add(lines.with_context(|| format!("cannot measure {title}"))?);
+    }
+    report.print();
+    let path = report.save(&places)?;
+    eprintln!("bench: raw figures in {}", path.display());
+    Ok(())
+}
+
+async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
+    match name {
+        Name::Callback => callback::measure(places, rounds),
+        Name::Instance => instance::measure(places, rounds).await,
+        Name::Throughput => throughput::measure(places, rounds).await,
+        Name::Journal => journal::measure(places, rounds).await,
+        Name::Memory => memory::measure(places).await,
+    }
+}

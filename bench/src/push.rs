@@ -1,0 +1,183 @@
+//! Pushes robot messages to a host, as DingTalk does, and waits for what the plugins answer.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use belfry::clock;
+use hmac::{Hmac, KeyInit, Mac};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use sha2::Sha256;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::settings::{APP, APP_SECRET};
+use crate::upstream::{Calls, Upstream};
+
+/// How long an answer may take before the measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One sender with one message on its way at a time, in a conversation of its own.
+pub(crate) struct Pusher {
+    number: usize,
+    sent: u64,
+    upstream: SocketAddr,
+    calls: Calls,
+    /// Calls that each message leads to.
+    answers: usize,
+}
+
+/// How long pushers go on.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// For a time.
+    Elapsed(Duration),
+    /// For so many messages each.
+    Sent(u64),
+}
+
+impl Pusher {
+    /// One pusher for each receiver of an upstream.
+    pub(crate) fn all(upstream: &Upstream, calls: Vec<Calls>, answers: usize) -> Vec<Self> {
+        let address = upstream.address();
+        calls
+            .into_iter()
+            .enumerate()
+            .map(|(number, calls)| Self {
+                number,
+                sent: 0,
+                upstream: address,
+                calls,
+                answers,
+            })
+            .collect()
+    }
+
+    /// Pushes to `host`; each message waits until the answers to the one before were recorded. Says how many.
+    async fn push(&mut self, host: SocketAddr, until: Until) -> anyhow::Result<u64> {
+        let mut connection = connect(host).await?;
+        let timestamp = clock::now().0.to_string();
+        let sign = sign(&timestamp);
+        let start = Instant::now();
+        let mut done = 0;
+        while match until {
+            Until::Elapsed(time) => start.elapsed() < time,
+            Until::Sent(count) => done < count,
+        } {
+            let text = format!("message {} of {}", self.sent, self.number);
+            self.sent += 1;
+            let request = Request::post(format!("/robot/{APP}"))
+                .header("host", "belfry")
+                .header("content-type", "application/json")
+                .header("timestamp", &timestamp)
+                .header("sign", &sign)
+                .body(Full::new(Bytes::from(self.message(&text))))?;
+            let response = connection.send_request(request).await?;
+            let status = response.status();
+            response.into_body().collect().await?;
+            ensure!(
+                status.is_success(),
+                "the host answered a message with {status}"
+            );
+            for _ in 0..self.answers {
+                let call = tokio::time::timeout(PATIENCE, self.calls.recv())
+                    .await
+                    .context("a message was not answered in time")?
+                    .context("the upstream went away")?;
+                let said = std::str::from_utf8(&call)?;
+                ensure!(
+                    said.contains(&text),
+                    "a message was answered with other words"
+                );
+            }
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    fn message(&self, text: &str) -> String {
+        let now = clock::now().0;
+        let (number, sent) = (self.number, self.sent);
+        serde_json::json!({
+            "msgId": format!("msg-{now}-{number}-{sent}"),
+            "conversationId": format!("cid-conversation-{number}"),
+            "conversationType": "2",
+            "conversationTitle": "Operations",
+            "senderStaffId": "alice",
+            "senderNick": "Alice",
+            "senderCorpId": "dingcorp",
+            "isAdmin": false,
+            "robotCode": "dingkey",
+            "chatbotUserId": "robot",
+            "atUsers": [{"dingtalkId": "robot"}],
+            "createAt": now,
+            "msgtype": "text",
+            "text": {"content": text},
+            "sessionWebhook": Upstream::webhook(self.upstream, number),
+            "sessionWebhookExpiredTime": now + 5_400_000,
+        })
+        .to_string()
+    }
+}
+
+/// Lets all pushers push to a host at the same time. Says how many messages were answered per second.
+pub(crate) async fn push_all(
+    pushers: &mut Vec<Pusher>,
+    host: SocketAddr,
+    until: Until,
+) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    let mut running = JoinSet::new();
+    for mut pusher in pushers.drain(..) {
+        running.spawn(async move {
+            let done = pusher.push(host, until).await;
+            (pusher, done)
+        });
+    }
+    let mut all = 0;
+    while let Some(ended) = running.join_next().await {
+        let (pusher, done) = ended?;
+        pushers.push(pusher);
+        all += done?;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    Ok(all as f64 / start.elapsed().as_secs_f64())
+}
+
+async fn connect(host: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(host)
+        .await
+        .context("cannot connect to the host")?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends when the sender is dropped.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// The header `sign` of a robot's push.
+fn sign(timestamp: &str) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(APP_SECRET.as_bytes())
+        .expect("hmac takes keys of any length");
+    mac.update(format!("{timestamp}\n{APP_SECRET}").as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_is_signed_as_the_host_wants_it() {
+        let now = clock::now();
+        let timestamp = now.0.to_string();
+        let checked = dingtalk::verify_sign(APP_SECRET, &timestamp, &sign(&timestamp), now);
+        assert!(checked.is_ok());
+    }
+}

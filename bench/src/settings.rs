@@ -1,0 +1,93 @@
+//! The app that the benchmarks' hosts work for, and their `bot.toml`.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+
+/// The app's name in paths.
+pub(crate) const APP: &str = "acme";
+/// Signs what is pushed.
+pub(crate) const APP_SECRET: &str = "a-secret-of-the-benchmarks";
+
+/// One `[[plugin]]`.
+pub(crate) struct Plugin<'a> {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its component.
+    pub(crate) component: &'a Path,
+    /// The rest of its table.
+    pub(crate) settings: &'static str,
+}
+
+/// What `echo` is given.
+pub(crate) const ECHO: &str = r#"events = ["chat-message"]
+grant = { robot = true }"#;
+/// What `approvals` is given.
+pub(crate) const APPROVALS: &str = r#"events = ["chat-message", "approval-instance"]
+grant = { chat = true, approval = ["PROC-LEAVE"], notice = true, robot = true }
+config = { chat = "chatoncall", process-code = "PROC-LEAVE" }"#;
+/// What `alerts` is given.
+pub(crate) const ALERTS: &str = r#"events = ["alert"]
+grant = { chat = true, kv = true }
+config = { owner = "manager", members = ["manager"] }"#;
+
+/// The listeners of a host.
+pub(crate) struct Listeners {
+    /// For pushes.
+    pub(crate) public: SocketAddr,
+    /// For operators.
+    pub(crate) admin: SocketAddr,
+}
+
+impl Listeners {
+    /// Any free ports, which the host chooses itself.
+    pub(crate) fn any() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            public: any,
+            admin: any,
+        }
+    }
+}
+
+/// Writes `bot.toml` into the folder, with a store of its own.
+pub(crate) fn write(
+    folder: &Path,
+    listeners: &Listeners,
+    upstream: SocketAddr,
+    plugins: &[Plugin<'_>],
+) -> anyhow::Result<std::path::PathBuf> {
+    let mut text = format!(
+        r#"[server]
+listen = "{}"
+admin = "{}"
+
+[store]
+url = "sqlite:belfry.db"
+
+[[app]]
+name = "{APP}"
+corp-id = "dingcorp"
+app-key = "dingkey"
+app-secret = "{APP_SECRET}"
+agent-id = 1
+receive = ["robot"]
+oapi-base = "http://{upstream}"
+api-base = "http://{upstream}"
+"#,
+        listeners.public, listeners.admin
+    );
+    for plugin in plugins {
+        write!(
+            text,
+            "\n[[plugin]]\nname = \"{}\"\ncomponent = {:?}\napp = \"{APP}\"\n{}\n",
+            plugin.name, plugin.component, plugin.settings
+        )
+        .context("cannot write text")?;
+    }
+    let path = folder.join("bot.toml");
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
