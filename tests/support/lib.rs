@@ -1,1 +1,21 @@
-//! Support of the stories.
+//! Sets a simulator and a belfry up in a folder of their own, and speaks to both.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a story reports by failing"
+)]
+
+pub mod bot;
+pub mod components;
+mod dingtalk;
+mod doors;
+mod process;
+mod stage;
+mod wait;
+
+pub use bot::{Bot, Plugin};
+pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
+pub use doors::Doors;
+pub use process::{Finished, Process, run, run_with};
+pub use stage::{Hosted, Stage};
+pub use wait::{PATIENCE, wait_for, wait_until};

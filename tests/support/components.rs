@@ -1,0 +1,54 @@
+//! Where components are that `cargo xtask test` has built.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in the checkout")
+        .to_owned()
+}
+
+/// The component of a sample plugin or of a guest of the stories.
+///
+/// # Panics
+///
+/// If nobody has built it.
+pub fn path(name: &str) -> PathBuf {
+    let sample = checkout().join(format!("plugins/{name}.wasm"));
+    let guest = checkout().join(format!(
+        "tests/guests/target/wasm32-wasip2/release/{}.wasm",
+        name.replace('-', "_")
+    ));
+    let found = [sample, guest].into_iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("there is no component {name:?}: run `cargo xtask test`"))
+}
+
+/// The belfry program.
+///
+/// # Panics
+///
+/// If nobody has built it.
+pub fn belfry() -> PathBuf {
+    let program = target().join("debug").join("belfry");
+    assert!(
+        program.is_file(),
+        "there is no belfry program: run `cargo xtask test`"
+    );
+    program
+}
+
+/// Compiled components, shared by all stories.
+pub fn cache() -> PathBuf {
+    target().join("tests").join("cache")
+}
+
+/// Cargo's target folder: tests run from `target/debug/deps`.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    test.ancestors()
+        .nth(3)
+        .expect("tests are in target/debug/deps")
+        .to_owned()
+}

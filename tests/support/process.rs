@@ -1,0 +1,176 @@
+//! The real program as a child process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::{Doors, components, wait_for};
+
+/// A running `belfry serve` or `belfry dev`; dropping it kills it.
+pub struct Process {
+    child: Child,
+    log: Printed,
+    output: Printed,
+    /// Its doors.
+    pub doors: Doors,
+}
+
+/// What a process printed so far. Clones share it.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<String>>);
+
+impl Printed {
+    fn text(&self) -> String {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Reads on until the end, so that the process never waits for us.
+    fn follow(&self, from: impl AsyncRead + Unpin + Send + 'static) {
+        let printed = self.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(from).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut text = printed.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+    }
+}
+
+impl Process {
+    /// Starts `belfry serve` and waits until it runs.
+    pub async fn serve(config: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = belfry();
+        command.args(["serve", "--config"]).arg(config);
+        command.envs(environment.iter().copied());
+        Self::start(command).await
+    }
+
+    /// Starts a command that runs a host and waits until it runs.
+    ///
+    /// # Panics
+    ///
+    /// If it ends instead; the text has what it printed.
+    pub async fn start(mut command: Command) -> Self {
+        command
+            .env("BELFRY_LOG_FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let (log, output) = (Printed::default(), Printed::default());
+        log.follow(child.stderr.take().unwrap());
+        output.follow(child.stdout.take().unwrap());
+        let doors = wait_for("belfry is running", async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("belfry ended with {status}:\n{}", log.text());
+            }
+            let text = log.text();
+            let line = text
+                .lines()
+                .find(|line| line.contains("belfry is running"))?;
+            let line: Value = serde_json::from_str(line).ok()?;
+            let address =
+                |name: &str| -> Option<SocketAddr> { line[name].as_str()?.parse().ok() };
+            Some(Doors::new(address("public")?, address("admin")?))
+        })
+        .await;
+        Self {
+            child,
+            log,
+            output,
+            doors,
+        }
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    ///
+    /// After it ended.
+    pub fn id(&self) -> i32 {
+        let id = self.child.id().expect("the process still runs");
+        id.try_into().expect("process ids are small")
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// What it printed for people so far.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Kills it without a warning and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; answers with the exit code and the log.
+    pub async fn end(mut self) -> (Option<i32>, String) {
+        let status = tokio::time::timeout(crate::PATIENCE * 3, self.child.wait());
+        let status = status.await.expect("belfry ends in time").unwrap();
+        (status.code(), self.log.text())
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub output: String,
+    /// Standard error.
+    pub errors: String,
+}
+
+/// Runs `belfry` with these arguments to its end.
+pub async fn run(arguments: &[&str]) -> Finished {
+    run_with(arguments, &[]).await
+}
+
+/// As [`run`], with these variables in its environment.
+pub async fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+    let mut command = belfry();
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(crate::PATIENCE * 3, command.output());
+    let output = output.await.expect("belfry ends in time").unwrap();
+    Finished {
+        code: output.status.code(),
+        output: String::from_utf8(output.stdout).unwrap(),
+        errors: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The program, free of what the environment of the story would tell it.
+fn belfry() -> Command {
+    let mut command = Command::new(components::belfry());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BELFRY_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
