@@ -10,6 +10,7 @@ pub mod components;
 mod dingtalk;
 mod doors;
 mod process;
+mod relay;
 mod stage;
 mod wait;
 
@@ -17,5 +18,6 @@ pub use bot::{Bot, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
 pub use doors::Doors;
 pub use process::{Finished, Process, run, run_with};
+pub use relay::Relay;
 pub use stage::{Hosted, Stage};
 pub use wait::{PATIENCE, wait_for, wait_until};

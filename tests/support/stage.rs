@@ -80,20 +80,19 @@ impl Stage {
     pub async fn host(&self) -> Hosted {
         let host = Host::start(&self.file("bot.toml")).await.unwrap();
         let doors = Doors::new(host.public, host.admin);
-        self.push_to(&doors);
+        self.push_to(doors.public);
         Hosted { host, doors }
     }
 
     /// Starts the real program and sends it what DingTalk pushes.
     pub async fn serve(&self, environment: &[(&str, &str)]) -> Process {
         let process = Process::serve(&self.file("bot.toml"), environment).await;
-        self.push_to(&process.doors);
+        self.push_to(process.doors.public);
         process
     }
 
-    /// Sends what DingTalk pushes to these doors from now on.
-    pub fn push_to(&self, doors: &Doors) {
-        let public = doors.public;
+    /// Sends what DingTalk pushes to this address from now on.
+    pub fn push_to(&self, public: SocketAddr) {
         self.simulator.set_apps(vec![App {
             name: "acme".to_owned(),
             corp_id: "dingcorp".to_owned(),

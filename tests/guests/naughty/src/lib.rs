@@ -11,6 +11,7 @@
 //! | `reject` | fails for good |
 //! | `log` | logs far more than it may, then answers |
 //! | `reply` | answers `prefix` and the text |
+//! | `by-text` | what the first word of the message says |
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -27,7 +28,11 @@ impl Plugin for Naughty {
     }
 
     fn handle(event: Event) -> Result<(), Failure> {
-        match config::require("mode")?.as_str() {
+        let mode = match config::require("mode")? {
+            mode if mode == "by-text" => first_word(&event.body),
+            mode => mode,
+        };
+        match mode.as_str() {
             "spin" => loop {
                 black_box(());
             },
@@ -49,6 +54,14 @@ impl Plugin for Naughty {
         }
         answer(&event.body)
     }
+}
+
+fn first_word(body: &EventBody) -> String {
+    let EventBody::ChatMessage(message) = body else {
+        return String::new();
+    };
+    let word = message.text.split_whitespace().next();
+    word.unwrap_or_default().to_owned()
 }
 
 fn swell() {

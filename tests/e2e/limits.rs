@@ -1,0 +1,122 @@
+//! A plugin that misbehaves ends with a named reason, and nobody else notices.
+
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_for, wait_until};
+use serde_json::{Value, json};
+
+/// The guest in one mode, for messages of that word.
+fn naughty(mode: &str, limits: &str) -> Plugin {
+    Plugin::naughty(mode, mode, "")
+        .line(&format!("when = 'event.text == {mode:?}'"))
+        .line(&format!("limits = {{ {limits} }}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
+    let bot = Bot::new()
+        .retry("max-attempts = 2")
+        .retry("first-delay = \"20ms\"")
+        .plugin(Plugin::echo())
+        .plugin(naughty("spin", "cpu = \"200ms\""))
+        .plugin(naughty("swell", "memory = \"16MiB\", cpu = \"5s\""))
+        .plugin(naughty("flood", "calls = 50"))
+        .plugin(naughty("panic", ""))
+        .plugin(naughty("sleep", "wall = \"300ms\""))
+        .plugin(naughty("reject", ""))
+        .plugin(naughty("log", ""));
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    let modes = [
+        ("spin", 2, "out of time: cpu limit"),
+        ("swell", 2, "out of memory: memory limit"),
+        ("flood", 2, "too many host calls: calls limit"),
+        ("panic", 2, "trap: "),
+        ("sleep", 2, "out of time: wall limit"),
+        (
+            "reject",
+            1,
+            "plugin rejected the event: does not want this one",
+        ),
+    ];
+    for (mode, _, _) in modes {
+        let report = stage.dingtalk.say(ONCALL, "alice", mode).await;
+        assert_eq!(report["delivered"], true);
+        // The neighbour answers the same message, and belfry takes work.
+        wait_until("echo answers", async || {
+            let answers = stage.dingtalk.answers(ONCALL).await;
+            answers.iter().any(|text| text == mode)
+        })
+        .await;
+        assert_eq!(belfry.doors.readiness().await, 200);
+    }
+    for (mode, attempts, reason) in modes {
+        let delivery = wait_for("the delivery ends", async || {
+            let delivery = belfry.doors.deliveries(mode).await.pop()?;
+            (delivery["state"] != "pending").then_some(delivery)
+        })
+        .await;
+        assert_eq!(delivery["state"], "dead", "{mode}: {delivery}");
+        assert_eq!(delivery["attempts"], attempts, "{mode}: {delivery}");
+        let told = delivery["reason"].as_str().unwrap();
+        if reason.ends_with(' ') {
+            assert!(told.starts_with(reason), "{mode}: {told}");
+        } else {
+            assert_eq!(told, reason, "{mode}");
+        }
+    }
+    let echoed = belfry.doors.deliveries("echo").await;
+    assert!(
+        echoed
+            .iter()
+            .all(|delivery| delivery["state"] == "done" && delivery["attempts"] == 1)
+    );
+}
+
+#[tokio::test]
+async fn a_plugin_that_logs_without_end_is_cut_short_but_not_failed() {
+    let bot = Bot::new().plugin(naughty("log", ""));
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "log").await;
+    wait_until("it is done", async || {
+        belfry.doors.deliveries("log").await[0]["state"] == "done"
+    })
+    .await;
+    let log = belfry.log();
+    assert_eq!(log.matches(&"x".repeat(100)).count(), 256);
+    assert!(log.contains("the plugin may log no more"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_endless_loops_does_not_silence_the_neighbour() {
+    let bot = Bot::new()
+        .engine("max-concurrent = 8")
+        .retry("max-attempts = 1")
+        .plugin(Plugin::echo().line("when = '!event.text.startsWith(\"spin\")'"))
+        .plugin(
+            Plugin::naughty("spin", "spin", "")
+                .line("when = 'event.text.startsWith(\"spin\")'")
+                .line("limits = { cpu = \"1s\" }"),
+        );
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    // Private chats, so that each has a key of its own.
+    for sender in ["alice", "bob", "carol", "dave"] {
+        let message = json!({"app": "acme", "senderStaffId": sender, "text": "spin"});
+        stage.dingtalk.post("messages", message).await;
+    }
+    let report = stage.dingtalk.say(ONCALL, "alice", "anybody there?").await;
+    assert_eq!(report["delivered"], true, "{report}");
+    wait_until("echo answers", async || {
+        stage.dingtalk.answers(ONCALL).await == ["anybody there?"]
+    })
+    .await;
+    let spinning: Vec<Value> = belfry.doors.deliveries("spin").await;
+    assert_eq!(spinning.len(), 4);
+    wait_until("the loops end", async || {
+        let spinning = belfry.doors.deliveries("spin").await;
+        spinning
+            .iter()
+            .all(|delivery| delivery["reason"] == "out of time: cpu limit")
+    })
+    .await;
+}

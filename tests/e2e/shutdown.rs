@@ -1,0 +1,104 @@
+//! SIGTERM: no more events, running attempts end or run again later, exit code 0.
+
+use belfry_tests::{Bot, DEV, ONCALL, Plugin, Process, Stage, run, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn terminate(process: &Process) {
+    kill_process(Pid::from_raw(process.id()).unwrap(), Signal::TERM).unwrap();
+}
+
+/// The journal of a belfry that does not run.
+async fn journal(stage: &Stage) -> Vec<Value> {
+    let config = stage.file("bot.toml");
+    let config = config.to_str().unwrap();
+    let listed = run(&["events", "list", "--output", "json", "--config", config]).await;
+    assert_eq!(listed.code, Some(0), "{}", listed.errors);
+    let events: Value = serde_json::from_str(&listed.output).unwrap();
+    events.as_array().unwrap().clone()
+}
+
+/// A plugin whose attempts take so long, and how long belfry waits for them.
+fn slow(sleep_ms: u32, drain: &str) -> Bot {
+    let plugin = Plugin::naughty("naughty", "sleep", &format!("sleep-ms = {sleep_ms}"))
+        .line("limits = { wall = \"300s\" }");
+    Bot::new()
+        .server(&format!("drain = {drain:?}"))
+        .plugin(plugin)
+}
+
+#[tokio::test]
+async fn running_attempts_are_finished_before_the_end() {
+    let stage = Stage::new(&slow(1500, "20s")).await;
+    let belfry = stage.serve(&[]).await;
+    for conversation in [ONCALL, DEV] {
+        stage.dingtalk.say(conversation, "alice", "hello").await;
+    }
+    assert_eq!(belfry.doors.events().await.len(), 2);
+    let doors = belfry.doors.clone();
+    terminate(&belfry);
+    wait_until("it is not ready any more", async || {
+        doors.readiness().await != 200
+    })
+    .await;
+    // Not ready before the work is done: the answers are still to come.
+    assert!(stage.dingtalk.answers(DEV).await.is_empty());
+    let (code, log) = belfry.end().await;
+    assert_eq!(code, Some(0), "{log}");
+
+    let mut answered = 0;
+    for event in journal(&stage).await {
+        match event["state"].as_str() {
+            Some("done") => answered += 1,
+            // Nobody had claimed it yet: it is still to be done.
+            Some("pending") => {}
+            _ => panic!("{event}"),
+        }
+    }
+    let mut answers = stage.dingtalk.answers(ONCALL).await;
+    answers.extend(stage.dingtalk.answers(DEV).await);
+    assert_eq!(answers.len(), answered);
+    assert!(answered > 0, "no attempt was running");
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_runs_again_after_the_next_start() {
+    let stage = Stage::new(&slow(200_000, "200ms")).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    terminate(&belfry);
+    let (code, log) = belfry.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    let events = journal(&stage).await;
+    assert_eq!(events[0]["state"], "pending");
+
+    stage.write(&Bot::new().plugin(Plugin::naughty("naughty", "reply", "")));
+    let _belfry = stage.serve(&[]).await;
+    wait_until("it is answered", async || {
+        stage.dingtalk.answers(ONCALL).await == ["hello"]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_nothing_to_do_it_ends_at_once() {
+    let stage = Stage::new(&Bot::new().plugin(Plugin::echo())).await;
+    let belfry = stage.serve(&[]).await;
+    let started = std::time::Instant::now();
+    terminate(&belfry);
+    let (code, log) = belfry.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_the_start_with_a_reason() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let stage = Stage::new(&Bot::new().server(&format!("listen = \"{address}\""))).await;
+    let config = stage.file("bot.toml");
+    let ended = run(&["serve", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(ended.code, Some(1));
+    let reason = format!("cannot listen on {address} (server.listen in bot.toml)");
+    assert!(ended.errors.contains(&reason), "{}", ended.errors);
+}
