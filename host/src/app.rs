@@ -114,14 +114,14 @@ impl Host {
         let servers = vec![tokio::spawn(server::serve(
             public,
             ingress::routes(ingress),
-            settings.max_connections,
+            server::Limits::of(settings.max_connections),
             stop_intake.clone(),
         ))];
         let others = vec![
             tokio::spawn(server::serve(
                 admin,
                 admin::routes(operators),
-                ADMIN_CONNECTIONS,
+                server::Limits::of(ADMIN_CONNECTIONS),
                 stop_work.clone(),
             )),
             tokio::spawn(reloader.serve(stop_intake.clone())),
