@@ -22,9 +22,15 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     plugins::build_samples()?;
     plugins::build_guests()?;
-    // The stories start the real program, which cargo does not build for another package's tests.
+    // The stories start the real program, which cargo does not build for another package's tests. Built together with the
+    // tests, it shares its libraries with them; alone, cargo would compile tokio and what uses it a second time.
     shell::say("building belfry (several minutes the first time, seconds later)");
-    shell::run(&mut shell::cargo(["build", "--workspace", "--bins"]))?;
+    shell::run(&mut shell::cargo([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))?;
 
     let mut steps = vec![("tests of the workspace", workspace_tests(&options.runner))];
     if !options.quick {
