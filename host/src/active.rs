@@ -8,7 +8,7 @@ use dingtalk::{Callback, Client, Credentials, Endpoints};
 
 use crate::config::{self, Config};
 use crate::ids::{AppName, Generation, PluginName};
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, Summary};
 use crate::rules::Rule;
 
 /// One app as the rest of belfry uses it.
@@ -113,6 +113,17 @@ impl Active {
     /// The app of that name.
     pub fn app(&self, name: &str) -> Option<&Arc<App>> {
         self.apps.get(&AppName::from(name))
+    }
+
+    /// The plugins as operators see them, by name.
+    pub fn summaries(&self) -> Vec<Summary> {
+        let mut summaries: Vec<_> = self
+            .plugins
+            .values()
+            .map(|plugin| plugin.summary())
+            .collect();
+        summaries.sort_by(|a, b| a.name.cmp(&b.name));
+        summaries
     }
 
     /// The hook of that name.

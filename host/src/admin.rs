@@ -71,15 +71,9 @@ struct Plugins {
 
 async fn plugins(State(admin): State<Admin>) -> Json<Plugins> {
     let active = admin.snapshot.load();
-    let mut plugins: Vec<Summary> = active
-        .plugins
-        .values()
-        .map(|plugin| plugin.summary())
-        .collect();
-    plugins.sort_by(|a, b| a.name.cmp(&b.name));
     Json(Plugins {
         generation: active.generation,
-        plugins,
+        plugins: active.summaries(),
         refused: admin.reloads.refused(),
     })
 }

@@ -2,11 +2,11 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,12 +14,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::active::Snapshot;
 use crate::admin::{self, Admin};
-use crate::config::{Config, Server};
+use crate::config::Config;
 use crate::dispatch::{Dispatch, Run};
 use crate::engine::Sandbox;
 use crate::ingress::{self, Ingress};
 use crate::journal::{Journal, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
+use crate::plugin::Summary;
 use crate::reload::{self, Refusal, Reloader, Reloads};
 use crate::runner::Runner;
 use crate::server;
@@ -37,13 +38,16 @@ pub struct Host {
     pub admin: SocketAddr,
     /// Reloads on demand.
     pub reloads: Reloads,
-    settings: Server,
+    drain: Duration,
+    store: Store,
+    outbound: TaskTracker,
+    intake: JoinHandle<()>,
+    dispatch: JoinHandle<()>,
+    reloader: JoinHandle<()>,
+    operators: JoinHandle<()>,
     stop_intake: CancellationToken,
     stop_work: CancellationToken,
-    outbound: TaskTracker,
-    dispatch: JoinHandle<()>,
-    others: Vec<JoinHandle<()>>,
-    servers: Vec<JoinHandle<()>>,
+    stop_operators: CancellationToken,
 }
 
 /// What a benchmark or a test puts in place of the usual parts.
@@ -80,9 +84,10 @@ impl Host {
         let snapshot = Snapshot::new(active);
 
         let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::new(store.clone()));
-        let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store));
+        let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let (waker, outbound) = (Waker::default(), TaskTracker::new());
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
+        let stop_operators = CancellationToken::new();
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
@@ -110,50 +115,49 @@ impl Host {
             reloads: reloads.clone(),
             stopping: stop_intake.clone(),
         };
-        let addresses = (public.local_addr()?, admin.local_addr()?);
-        let servers = vec![tokio::spawn(server::serve(
+        let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
+        let limits = server::Limits::of(settings.max_connections);
+        let public = server::serve(
             public,
             ingress::routes(ingress),
-            server::Limits::of(settings.max_connections),
+            limits,
             stop_intake.clone(),
-        ))];
-        let others = vec![
-            tokio::spawn(server::serve(
-                admin,
-                admin::routes(operators),
-                server::Limits::of(ADMIN_CONNECTIONS),
-                stop_work.clone(),
-            )),
-            tokio::spawn(reloader.serve(stop_intake.clone())),
-        ];
-        let dispatch = tokio::spawn(dispatch.serve(stop_work.clone()));
-        tracing::info!(public = %addresses.0, admin = %addresses.1, generation, "belfry is running");
+        );
+        let limits = server::Limits::of(ADMIN_CONNECTIONS);
+        let operators = server::serve(
+            admin,
+            admin::routes(operators),
+            limits,
+            stop_operators.clone(),
+        );
+        tracing::info!(public = %public_address, admin = %admin_address, generation, "belfry is running");
         Ok(Self {
-            public: addresses.0,
-            admin: addresses.1,
+            public: public_address,
+            admin: admin_address,
             reloads,
-            settings,
+            drain: settings.drain,
+            store,
+            outbound,
+            intake: tokio::spawn(public),
+            dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
+            reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
+            operators: tokio::spawn(operators),
             stop_intake,
             stop_work,
-            outbound,
-            dispatch,
-            others,
-            servers,
+            stop_operators,
         })
     }
 
     /// Stops in order: no more events, then the running attempts end, then the rest. What does not end in time is left to
-    /// the journal: it runs again after the next start.
+    /// the journal: it runs again after the next start. Operators see `/readyz` fail until the end.
     pub async fn stop(self) {
-        tracing::info!(drain_s = self.settings.drain.as_secs(), "stopping");
+        tracing::info!(drain_s = self.drain.as_secs(), "stopping");
         self.stop_intake.cancel();
-        for server in self.servers {
-            let _ = server.await;
-        }
+        let _ = self.intake.await;
         self.stop_work.cancel();
         self.outbound.close();
-        let aborts = self.dispatch.abort_handle();
-        let drained = tokio::time::timeout(self.settings.drain, async {
+        let dispatch = self.dispatch.abort_handle();
+        let drained = tokio::time::timeout(self.drain, async {
             let _ = self.dispatch.await;
             self.outbound.wait().await;
         });
@@ -161,11 +165,12 @@ impl Host {
             tracing::warn!(
                 "attempts still ran at the end of the drain time; they run again after the next start"
             );
-            aborts.abort();
+            dispatch.abort();
         }
-        for other in self.others {
-            let _ = tokio::time::timeout(Duration::from_secs(5), other).await;
-        }
+        let _ = self.reloader.await;
+        self.stop_operators.cancel();
+        let _ = self.operators.await;
+        self.store.close().await;
         tracing::info!("stopped");
     }
 }
@@ -188,22 +193,26 @@ fn refused_at_start(refused: &[Refusal]) -> anyhow::Error {
     )
 }
 
+/// What `belfry check` found in order.
+#[derive(Debug, serde::Serialize)]
+pub struct Checked {
+    /// The plugins, by name.
+    pub plugins: Vec<Summary>,
+    /// What is right but will surprise.
+    pub warnings: Vec<String>,
+}
+
 /// Parses the configuration and loads every plugin, without listening to anything. Answers with every problem.
-pub async fn check(
-    path: PathBuf,
-) -> anyhow::Result<Result<Vec<crate::plugin::Summary>, Vec<Refusal>>> {
-    let config = match Config::load(&path) {
+pub async fn check(path: &Path) -> anyhow::Result<Result<Checked, Vec<Refusal>>> {
+    let config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => return Ok(Err(reload::refusals(&error))),
     };
+    let warnings = config.warnings.iter().map(ToString::to_string).collect();
     let sandbox = Sandbox::new(&config.engine)?;
-    Ok(reload::load_config(config, &sandbox).await.map(|active| {
-        let mut plugins: Vec<_> = active
-            .plugins
-            .values()
-            .map(|plugin| plugin.summary())
-            .collect();
-        plugins.sort_by(|a, b| a.name.cmp(&b.name));
-        plugins
+    let loaded = reload::load_config(config, &sandbox).await;
+    Ok(loaded.map(|active| Checked {
+        plugins: active.summaries(),
+        warnings,
     }))
 }

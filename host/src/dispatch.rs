@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::Outcome;
 use crate::clock;
@@ -112,7 +113,7 @@ impl Dispatch {
         let task = {
             let claimed = Arc::clone(&claimed);
             #[allow(clippy::disallowed_methods)]
-            tokio::spawn(async move { run.run(&claimed).await })
+            AbortOnDropHandle::new(tokio::spawn(async move { run.run(&claimed).await }))
         };
         let outcome = task.await.unwrap_or_else(|error| Outcome::HostFault {
             reason: error.to_string(),

@@ -77,6 +77,11 @@ impl Sandbox {
 
     /// Compiles a component on a blocking thread, one at a time.
     pub async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, EngineError> {
+        // The engine says this with a dump of the bytes, over several lines.
+        if !bytes.starts_with(b"\0asm") {
+            let reason = "the file does not begin as WebAssembly does";
+            return Err(EngineError::Component(reason.to_owned()));
+        }
         let _permit = self
             .compilers
             .acquire()

@@ -35,8 +35,12 @@ impl FromStr for Condition {
     type Err = ConditionError;
 
     fn from_str(source: &str) -> Result<Self, Self::Err> {
-        let program =
-            cel::Program::compile(source).map_err(|error| ConditionError(error.to_string()))?;
+        let program = cel::Program::compile(source).map_err(|error| {
+            // Below the first line the parser draws where it stopped, which needs a line of its own.
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            ConditionError(first.trim_start_matches("ERROR: <input>:").to_owned())
+        })?;
         Ok(Self {
             source: source.to_owned(),
             program: Arc::new(program),

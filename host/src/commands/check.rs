@@ -19,21 +19,26 @@ pub(super) struct Options {
 #[allow(clippy::print_stdout)]
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let path = options.file.config;
-    let checked = app::check(path.clone()).await?;
+    let checked = app::check(&path).await?;
     match (&checked, options.output) {
-        (Ok(plugins), Output::Json) => {
-            print_json(&serde_json::json!({ "ok": true, "plugins": plugins, "problems": [] }))?;
+        (Ok(checked), Output::Json) => {
+            let (plugins, warnings) = (&checked.plugins, &checked.warnings);
+            print_json(
+                &serde_json::json!({ "ok": true, "plugins": plugins, "warnings": warnings, "problems": [] }),
+            )?;
         }
         (Err(problems), Output::Json) => {
-            print_json(&serde_json::json!({ "ok": false, "plugins": [], "problems": problems }))?;
+            print_json(
+                &serde_json::json!({ "ok": false, "plugins": [], "warnings": [], "problems": problems }),
+            )?;
         }
-        (Ok(plugins), Output::Text) => {
+        (Ok(checked), Output::Text) => {
             println!(
                 "{} is in order; {} plugin(s) load:",
                 path.display(),
-                plugins.len()
+                checked.plugins.len()
             );
-            for plugin in plugins {
+            for plugin in &checked.plugins {
                 let capabilities = if plugin.capabilities.is_empty() {
                     "nothing".to_owned()
                 } else {
@@ -45,6 +50,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
                     plugin.version,
                     plugin.size.div_ceil(1024)
                 );
+            }
+            for warning in &checked.warnings {
+                println!("  warning: {warning}");
             }
         }
         (Err(problems), Output::Text) => {

@@ -1,6 +1,6 @@
 //! What a plugin may do, as `grant = { … }` says it.
 
-use super::reader::Section;
+use super::section::Section;
 
 /// How far one grant reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,6 +60,7 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
         scope("approval"),
         scope("robot"),
     );
+    let line = section.line_of("http");
     let grant = Grant {
         chat,
         notice,
@@ -68,6 +69,13 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
         kv: section.boolean("kv").unwrap_or_default(),
         http: section.texts("http").unwrap_or_default(),
     };
+    if !grant.http.is_empty() {
+        section.warn(
+            "http",
+            line,
+            "outgoing HTTP is not in this version; the grant has no effect",
+        );
+    }
     section.finish();
     grant
 }

@@ -74,9 +74,17 @@ fn what_is_not_toml_is_told_with_its_line() {
 }
 
 #[test]
-fn sections_of_later_versions_are_warned_about_and_nothing_else() {
-    let config = parse("[gateway]\napp = \"acme\"\n[[gateway.key]]\nname = \"crm\"\n").unwrap();
-    assert_eq!(config.warnings.len(), 1);
+fn what_will_surprise_is_warned_about() {
+    let config = parse("[gateway]\napp = \"acme\"\n[server]\nadmin = \"0.0.0.0:1\"\n").unwrap();
+    let told: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        told[0].starts_with("line 1: gateway: the gateway is not in this version"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("line 4: server.admin: is not a loopback address"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -87,5 +95,18 @@ fn secrets_do_not_show_in_debug_output() {
         !shown.contains("a-secret-of-the-simulator")
             && !shown.contains("simulator-token")
             && !shown.contains("abcdefghij")
+    );
+}
+
+#[test]
+fn a_secret_file_lies_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "from a file\n").unwrap();
+    let hook = "[[app]]\nname = \"a\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n\
+        [[hook]]\nname = \"h\"\nkind = \"generic\"\napp = \"a\"\ntoken = { file = \"token\" }\n";
+    let config = Config::parse(hook, folder.path(), []).unwrap();
+    assert_eq!(
+        config.hooks[0].token.as_ref().unwrap().expose(),
+        "from a file"
     );
 }

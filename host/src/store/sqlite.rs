@@ -80,11 +80,16 @@ where
     }
 }
 
-/// The open store. Clones share it; the last one to go closes the file.
+/// The open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: mpsc::Sender<Message>,
     readers: Arc<Readers>,
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
 }
 
 struct Readers {
@@ -99,7 +104,7 @@ impl Store {
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(&connection, queue))
+            .spawn(move || write_loop(connection, queue))
             .map_err(|error| StoreError::Disk(error.to_string()))?;
         Ok(Self {
             jobs,
@@ -117,10 +122,12 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (job, reply) = job(work);
-        self.jobs.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Full,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        self.jobs
+            .try_send(Message::Job(job))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Full,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?;
         reply.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -131,8 +138,24 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (job, reply) = job(work);
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        self.jobs
+            .send(Message::Job(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         reply.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes what is waiting and closes the file. Later jobs are answered with [`StoreError::Closed`].
+    pub async fn close(self) {
+        self.readers
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Message::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
     }
 
     /// Reads what is on disk.
@@ -237,16 +260,28 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_loop(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
-        {
-            batch.push(next);
+    let mut closing = None;
+    while closing.is_none()
+        && let Some(first) = queue.blocking_recv()
+    {
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            match message {
+                Message::Job(job) => batch.push(job),
+                Message::Close(done) => closing = Some(done),
+            }
+            if batch.len() < BATCH && closing.is_none() {
+                next = queue.try_recv().ok();
+            }
         }
-        commit(connection, &mut batch);
+        commit(&connection, &mut batch);
+    }
+    // Closing the last connection brings everything from the log into the file itself.
+    drop(connection);
+    if let Some(done) = closing {
+        let _ = done.send(());
     }
 }
 
@@ -322,6 +357,27 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(at, 1);
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_waits_and_leaves_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Store::open(&path).unwrap();
+        let insert =
+            |connection: &Connection| connection.execute("INSERT INTO probe VALUES (0, 7)", []);
+        let (written, ()) = tokio::join!(store.write(insert), store.clone().close());
+        written.unwrap();
+        assert!(matches!(
+            store.write(|_| Ok(())).await,
+            Err(StoreError::Closed)
+        ));
+        assert!(!path.with_extension("db-wal").exists());
+        let at: i64 = open_reader(&path)
+            .unwrap()
+            .query_row("SELECT at FROM probe", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(at, 7);
     }
 
     #[tokio::test]

@@ -1,242 +1,65 @@
-//! Reads a TOML document section by section and collects every problem with its key and line.
+//! Reads one table: typed values, each problem with its key and line, and what nobody asked for.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use dingtalk::Secret;
 
-/// Something wrong in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, such as `app.acme.callback.aes-key`; empty when the file as a whole is meant.
-    pub key: String,
-    /// The line in the file; absent for what comes from the environment or is missing altogether.
-    pub line: Option<usize>,
-    /// What is wrong and what would be right.
-    pub text: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        f.write_str(&self.text)
-    }
-}
-
-/// A value with the line it stands on.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    value: Value,
-    line: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-enum Value {
-    Text(String),
-    Integer(i64),
-    Float(f64),
-    Boolean(bool),
-    Array(Vec<Node>),
-    Table(BTreeMap<String, Node>),
-}
-
-impl Value {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "a text",
-            Self::Integer(_) => "a whole number",
-            Self::Float(_) => "a number",
-            Self::Boolean(_) => "true or false",
-            Self::Array(_) => "a list",
-            Self::Table(_) => "a table",
-        }
-    }
-}
-
-/// A whole document, read but not yet understood.
-pub(super) struct Document {
-    root: BTreeMap<String, Node>,
-    problems: RefCell<Vec<Problem>>,
-}
-
-impl Document {
-    /// Parses TOML; what is not TOML is reported, the rest goes on.
-    pub(super) fn parse(text: &str) -> Self {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let problems = errors
-            .iter()
-            .map(|error| Problem {
-                key: String::new(),
-                line: error.span().map(|span| line_of(text, span.start)),
-                text: format!("not TOML: {}", error.message()),
-            })
-            .collect();
-        Self {
-            root: table_of(text, table.get_ref()),
-            problems: RefCell::new(problems),
-        }
-    }
-
-    /// Sets keys from variables named `BELFRY_SECTION__KEY`. In lists of tables the table's name stands between
-    /// (`BELFRY_APP__ACME__AGENT_ID`). The text is read as TOML where it can be, else as text.
-    pub(super) fn override_from(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
-        for (name, text) in variables {
-            let Some(path) = name
-                .strip_prefix("BELFRY_")
-                .filter(|path| path.contains("__"))
-            else {
-                continue;
-            };
-            let path: Vec<String> = path
-                .split("__")
-                .map(|part| part.to_lowercase().replace('_', "-"))
-                .collect();
-            let value = DeValue::parse(&text).map_or_else(
-                |_| Value::Text(text.clone()),
-                |value| value_of("", value.get_ref()),
-            );
-            if !set(&mut self.root, &path, value) {
-                self.problems.get_mut().push(Problem {
-                    key: name,
-                    line: None,
-                    text: "names nothing that could be set".to_owned(),
-                });
-            }
-        }
-    }
-
-    /// The outermost section.
-    pub(super) fn section(&self) -> Section<'_> {
-        Section {
-            path: String::new(),
-            line: None,
-            entries: self.root.clone(),
-            problems: &self.problems,
-        }
-    }
-
-    /// Everything found so far, in the order of lines.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| problem.line);
-        problems
-    }
-}
-
-fn set(table: &mut BTreeMap<String, Node>, path: &[String], value: Value) -> bool {
-    let [key, rest @ ..] = path else { return false };
-    if rest.is_empty() {
-        table.insert(key.clone(), Node { value, line: None });
-        return true;
-    }
-    let entry = table.entry(key.clone()).or_insert_with(|| Node {
-        value: Value::Table(BTreeMap::new()),
-        line: None,
-    });
-    match &mut entry.value {
-        Value::Table(inner) => set(inner, rest, value),
-        Value::Array(items) => {
-            let named = |node: &&mut Node| match &node.value {
-                Value::Table(inner) => {
-                    matches!(inner.get("name"), Some(Node { value: Value::Text(name), .. }) if name.to_lowercase().replace('_', "-") == rest[0])
-                }
-                _ => false,
-            };
-            match items.iter_mut().find(named) {
-                Some(Node {
-                    value: Value::Table(inner),
-                    ..
-                }) => set(inner, &rest[1..], value),
-                _ => false,
-            }
-        }
-        _ => false,
-    }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
-}
-
-fn table_of(text: &str, table: &DeTable<'_>) -> BTreeMap<String, Node> {
-    table
-        .iter()
-        .map(|(key, value)| {
-            let line = (!text.is_empty()).then(|| line_of(text, key.span().start));
-            (
-                key.get_ref().to_string(),
-                Node {
-                    value: value_of(text, value.get_ref()),
-                    line,
-                },
-            )
-        })
-        .collect()
-}
-
-fn value_of(text: &str, value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(string) => Value::Text(string.to_string()),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_or_else(|_| Value::Text(integer.as_str().to_owned()), Value::Integer),
-        DeValue::Float(float) => float
-            .as_str()
-            .parse()
-            .map_or_else(|_| Value::Text(float.as_str().to_owned()), Value::Float),
-        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
-        DeValue::Datetime(datetime) => Value::Text(datetime.to_string()),
-        DeValue::Array(items) => {
-            Value::Array(items.iter().map(|item| node_of(text, item)).collect())
-        }
-        DeValue::Table(table) => Value::Table(table_of(text, table)),
-    }
-}
-
-fn node_of(text: &str, item: &Spanned<DeValue<'_>>) -> Node {
-    let line = (!text.is_empty()).then(|| line_of(text, item.span().start));
-    Node {
-        value: value_of(text, item.get_ref()),
-        line,
-    }
-}
+use super::document::{Findings, Node, Problem, Value};
 
 /// One table of the document. Keys are taken out as they are read; [`Section::finish`] reports what is left.
 pub(super) struct Section<'a> {
     path: String,
     line: Option<usize>,
     entries: BTreeMap<String, Node>,
-    problems: &'a RefCell<Vec<Problem>>,
+    findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
+    pub(super) fn new(
+        path: String,
+        line: Option<usize>,
+        entries: BTreeMap<String, Node>,
+        findings: &'a Findings,
+    ) -> Self {
+        Self {
+            path,
+            line,
+            entries,
+            findings,
+        }
+    }
+
     /// Reports that a key is wrong; an empty key means the section itself.
     pub(super) fn report(&self, key: &str, line: Option<usize>, text: impl Into<String>) {
+        let problem = self.finding(key, line, text.into());
+        self.findings.problems.borrow_mut().push(problem);
+    }
+
+    /// Notes that a key is right but will surprise.
+    pub(super) fn warn(&self, key: &str, line: Option<usize>, text: impl Into<String>) {
+        let warning = self.finding(key, line, text.into());
+        self.findings.warnings.borrow_mut().push(warning);
+    }
+
+    fn finding(&self, key: &str, line: Option<usize>, text: String) -> Problem {
         let key = match (self.path.as_str(), key) {
             (path, "") => path.to_owned(),
             ("", key) => key.to_owned(),
             (path, key) => format!("{path}.{key}"),
         };
-        self.problems.borrow_mut().push(Problem {
+        Problem {
             key,
             line: line.or(self.line),
-            text: text.into(),
-        });
+            text,
+        }
+    }
+
+    /// Where a relative path in the document leads.
+    pub(super) fn path_from_here(&self, path: &str) -> PathBuf {
+        self.findings.folder.join(path)
     }
 
     /// Takes a key out and converts it; a conversion error is reported with the key.
@@ -377,6 +200,7 @@ impl<'a> Section<'a> {
 
     /// A secret: text, `{ env = "NAME" }` or `{ file = "path" }`.
     pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let folder = &self.findings.folder;
         self.take(key, |value| match value {
             Value::Text(text) => Ok(Secret::new(text.as_str())),
             Value::Table(table) => match table.iter().next() {
@@ -395,9 +219,11 @@ impl<'a> Section<'a> {
                         value: Value::Text(path),
                         ..
                     },
-                )) if table.len() == 1 && kind == "file" => std::fs::read_to_string(path)
-                    .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
-                    .map_err(|error| format!("cannot read the file {path:?}: {error}")),
+                )) if table.len() == 1 && kind == "file" => {
+                    std::fs::read_to_string(folder.join(path))
+                        .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
+                        .map_err(|error| format!("cannot read the file {path:?}: {error}"))
+                }
                 _ => Err("must be a text, { env = \"NAME\" } or { file = \"path\" }".to_owned()),
             },
             other => Err(format!(
@@ -434,7 +260,7 @@ impl<'a> Section<'a> {
             path: self.path_of(key),
             line,
             entries,
-            problems: self.problems,
+            findings: self.findings,
         })
     }
 
@@ -465,7 +291,7 @@ impl<'a> Section<'a> {
                 path,
                 line: item.line,
                 entries,
-                problems: self.problems,
+                findings: self.findings,
             });
         }
         sections
@@ -499,6 +325,33 @@ impl<'a> Section<'a> {
         } else {
             format!("{}.{key}", self.path)
         }
+    }
+
+    /// The `name` of a table, which goes into paths of URLs.
+    pub(super) fn name(&mut self) -> String {
+        let line = self.line_of("name");
+        let name = self.required_text("name");
+        if !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        {
+            self.report(
+                "name",
+                line,
+                "must consist of letters, digits, '-', '_' and '.'",
+            );
+        }
+        name
+    }
+
+    /// The `app` a table belongs to, which must be one of those that exist.
+    pub(super) fn app_reference(&mut self, apps: &HashSet<&str>) -> String {
+        let line = self.line_of("app");
+        let app = self.required_text("app");
+        if !app.is_empty() && !apps.contains(app.as_str()) {
+            self.report("app", line, format!("there is no [[app]] named {app:?}"));
+        }
+        app
     }
 }
 
@@ -566,6 +419,9 @@ fn bytes_of(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::document::Document;
     use super::*;
 
     #[test]
@@ -580,14 +436,15 @@ mod tests {
 
     #[test]
     fn problems_carry_key_and_line() {
-        let document = Document::parse("[server]\nlisten = 5\nlisen = \"x\"\n");
+        let document = Document::parse("[server]\nlisten = 5\nlisen = \"x\"\n", Path::new(""));
         let mut root = document.section();
         let mut server = root.section("server").unwrap();
         assert_eq!(server.text("listen"), None);
         server.finish();
         root.finish();
         let shown: Vec<String> = document
-            .into_problems()
+            .into_findings()
+            .0
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -602,7 +459,8 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_keys_and_names_tables_of_lists() {
-        let mut document = Document::parse("[[app]]\nname = \"acme\"\nagent-id = 1\n");
+        let mut document =
+            Document::parse("[[app]]\nname = \"acme\"\nagent-id = 1\n", Path::new(""));
         document.override_from([
             ("BELFRY_APP__ACME__AGENT_ID".to_owned(), "7".to_owned()),
             ("BELFRY_LOG".to_owned(), "x".to_owned()),
