@@ -285,12 +285,34 @@ fn encrypt_member(body: &[u8]) -> Result<Cow<'_, str>, CallbackError> {
         encrypt: Cow<'a, str>,
     }
 
+    if let Some(encrypt) = lone_member(body) {
+        return Ok(Cow::Borrowed(encrypt));
+    }
     // A derived struct would also be read from an array.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(CallbackError::Body);
     }
     let body: Body<'_> = serde_json::from_slice(body).map_err(|_| CallbackError::Body)?;
     Ok(body.encrypt)
+}
+
+/// The same for a body that has no other member and no escape, as all bodies seen from DingTalk: the search for quotes
+/// is several times as fast as a JSON parser.
+fn lone_member(body: &[u8]) -> Option<&str> {
+    let rest = body.trim_ascii().strip_prefix(b"{")?.trim_ascii_start();
+    let rest = rest.strip_prefix(b"\"encrypt\"")?.trim_ascii_start();
+    let rest = rest
+        .strip_prefix(b":")?
+        .trim_ascii_start()
+        .strip_prefix(b"\"")?;
+    let encrypt = rest
+        .strip_suffix(b"}")?
+        .trim_ascii_end()
+        .strip_suffix(b"\"")?;
+    if memchr::memchr2(b'"', b'\\', encrypt).is_some() {
+        return None;
+    }
+    simdutf8::basic::from_utf8(encrypt).ok()
 }
 
 /// Takes the padding off. Only its last byte is looked at, as in DingTalk's own libraries; the signature has already

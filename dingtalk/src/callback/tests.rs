@@ -256,6 +256,39 @@ fn an_array_is_no_body_even_if_it_holds_the_ciphertext() {
 }
 
 #[test]
+fn bodies_are_told_apart_by_what_they_are_not_by_how_they_are_written() {
+    let member = |body: &str| encrypt_member(body.as_bytes()).map(Cow::into_owned);
+    for body in [
+        r#"{"encrypt":"a/b+c="}"#,
+        " {\n \"encrypt\" :\t\"a/b+c=\" }\r\n",
+        r#"{"encrypt":"a\/b\u002bc="}"#,
+        r#"{"encrypt":"a/b+c=","x":"y"}"#,
+        r#"{"x":"y","encrypt":"a/b+c="}"#,
+        r#"{"x":{"encrypt":"no"},"encrypt":"a/b+c="}"#,
+    ] {
+        assert_eq!(member(body).as_deref(), Ok("a/b+c="), "{body}");
+    }
+    assert_eq!(member(r#"{"encrypt":""}"#).as_deref(), Ok(""));
+    for body in [
+        r#"{"encrypt":"}"#,
+        r#"{"encrypt":"a"}"}"#,
+        r#"{"encrypt":"a"}}"#,
+        r#"{"encrypt":"a"},{"x":"y"}"#,
+        r#"{"encrypt":"a","encrypt":"b"}"#,
+        r#"{"encrypt":{"x":"y"}}"#,
+        r#"{"encrypt":"\q"}"#,
+        r#"{"Encrypt":"a"}"#,
+        r#"{"encrypt""a"}"#,
+    ] {
+        assert_eq!(member(body), Err(CallbackError::Body), "{body}");
+    }
+    assert_eq!(
+        encrypt_member(b"{\"encrypt\":\"\xff\"}").unwrap_err(),
+        CallbackError::Body
+    );
+}
+
+#[test]
 fn escaped_and_spaced_bodies_are_read_too() {
     let callback = sample();
     let (query, body) = request(&callback, "好", "dingkey");
