@@ -38,6 +38,8 @@ pub struct Host {
     pub admin: SocketAddr,
     /// Reloads on demand.
     pub reloads: Reloads,
+    /// Apps, hooks, plugins and rules as they are now.
+    pub snapshot: Snapshot,
     drain: Duration,
     store: Store,
     outbound: TaskTracker,
@@ -110,7 +112,7 @@ impl Host {
             waker,
         };
         let operators = Admin {
-            snapshot,
+            snapshot: snapshot.clone(),
             journal,
             reloads: reloads.clone(),
             stopping: stop_intake.clone(),
@@ -135,6 +137,7 @@ impl Host {
             public: public_address,
             admin: admin_address,
             reloads,
+            snapshot,
             drain: settings.drain,
             store,
             outbound,

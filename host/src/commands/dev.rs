@@ -56,8 +56,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         path.display()
     );
 
-    let stop = CancellationToken::new();
-    let rebuilding = tokio::spawn(rebuild::watch(rebuild::sources(&config), stop.clone()));
+    let (stop, snapshot) = (CancellationToken::new(), host.snapshot.clone());
+    let rebuilding = tokio::spawn(rebuild::watch(
+        move || rebuild::sources(&snapshot.load().config),
+        stop.clone(),
+    ));
     signals.until_stop(&host).await;
     stop.cancel();
     tokio::select! {

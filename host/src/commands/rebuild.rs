@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,6 +15,8 @@ use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// How often it is asked which plugins there are.
+const LOOK: Duration = Duration::from_secs(2);
 /// Changes within this time cause one build.
 const DEBOUNCE: Duration = Duration::from_millis(300);
 const TARGET: &str = "wasm32-wasip2";
@@ -38,61 +41,79 @@ pub(super) fn sources(config: &Config) -> Vec<Sources> {
         .collect()
 }
 
-/// Watches and rebuilds until `stop`.
-pub(super) async fn watch(plugins: Vec<Sources>, stop: CancellationToken) {
+/// Watches and rebuilds until `stop`. `sources` is asked again now and then, because plugins come and go.
+pub(super) async fn watch(sources: impl Fn() -> Vec<Sources>, stop: CancellationToken) {
     let changed = Arc::new(Notify::new());
-    let mut watchers = Vec::new();
-    let mut dirty: Vec<Arc<std::sync::Mutex<bool>>> = Vec::new();
-    for plugin in &plugins {
-        let (flag, changed) = (Arc::new(std::sync::Mutex::new(false)), Arc::clone(&changed));
-        dirty.push(Arc::clone(&flag));
-        let debouncer = new_debouncer(DEBOUNCE, None, move |events: DebounceEventResult| {
-            // Reading a file is an event too, and building reads them all.
-            let is_change = |events: &Vec<notify_debouncer_full::DebouncedEvent>| {
-                events.iter().any(|event| !event.kind.is_access())
-            };
-            if events.as_ref().is_ok_and(is_change) {
-                *flag
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = true;
-                changed.notify_one();
-            }
-        });
-        match debouncer {
-            Ok(mut debouncer) => {
-                for watched in [plugin.folder.join("src"), plugin.folder.join("Cargo.toml")] {
-                    if let Err(error) = debouncer.watch(&watched, RecursiveMode::Recursive) {
-                        tracing::warn!(?watched, %error, "cannot watch sources");
-                    }
-                }
-                watchers.push(debouncer);
-            }
-            Err(error) => tracing::warn!(%error, "cannot watch the sources of plugins"),
-        }
-    }
+    let mut watched: Vec<Watched> = Vec::new();
     loop {
+        let present = sources();
+        if !watched.iter().map(|watched| &watched.sources).eq(&present) {
+            watched = present
+                .into_iter()
+                .map(|sources| Watched::new(sources, &changed))
+                .collect();
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = changed.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
         }
-        for (plugin, flag) in plugins.iter().zip(&dirty) {
-            let is_dirty = std::mem::take(
-                &mut *flag
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
-            if !is_dirty {
+        for Watched {
+            sources, is_dirty, ..
+        } in &watched
+        {
+            if !is_dirty.swap(false, Ordering::Relaxed) {
                 continue;
             }
-            tracing::info!(folder = ?plugin.folder, "sources changed, building");
-            match build(plugin).await {
+            tracing::info!(folder = ?sources.folder, "sources changed, building");
+            match build(sources).await {
                 // The watcher of component files takes it from here.
-                Ok(()) => tracing::info!(component = ?plugin.component, "plugin built"),
-                Err(error) => tracing::error!(
-                    error = format!("{error:#}"),
-                    "the plugin was not built, the old one goes on"
-                ),
+                Ok(()) => tracing::info!(component = ?sources.component, "plugin built"),
+                Err(error) => {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "the plugin was not built, the old one goes on"
+                    );
+                }
             }
+        }
+    }
+}
+
+/// Sources under watch.
+struct Watched {
+    sources: Sources,
+    is_dirty: Arc<AtomicBool>,
+    /// Watches as long as it lives.
+    _watcher: Option<Box<dyn Send + Sync>>,
+}
+
+impl Watched {
+    fn new(sources: Sources, changed: &Arc<Notify>) -> Self {
+        let (is_dirty, changed) = (Arc::new(AtomicBool::new(false)), Arc::clone(changed));
+        let dirty = Arc::clone(&is_dirty);
+        let debouncer = new_debouncer(DEBOUNCE, None, move |events: DebounceEventResult| {
+            // Reading a file is an event too, and building reads them all.
+            if events.is_ok_and(|events| events.iter().any(|event| !event.kind.is_access())) {
+                dirty.store(true, Ordering::Relaxed);
+                changed.notify_one();
+            }
+        });
+        let watcher = debouncer.and_then(|mut debouncer| {
+            debouncer.watch(sources.folder.join("src"), RecursiveMode::Recursive)?;
+            debouncer.watch(
+                sources.folder.join("Cargo.toml"),
+                RecursiveMode::NonRecursive,
+            )?;
+            Ok(Box::new(debouncer) as Box<dyn Send + Sync>)
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!(folder = ?sources.folder, %error, "cannot watch the sources of a plugin");
+        }
+        Self {
+            sources,
+            is_dirty,
+            _watcher: watcher.ok(),
         }
     }
 }
