@@ -59,8 +59,7 @@ async fn a_callback_that_is_broken_in_any_one_way_is_refused_and_not_kept() {
         ("length", "length"),
         ("not-json", "json"),
     ] {
-        let event =
-            json!({"EventType": "org_change", "CorpId": "dingcorp", "secretWord": WRITTEN});
+        let event = json!({"EventType": "org_change", "CorpId": "dingcorp", "secretWord": WRITTEN});
         let report = stage
             .dingtalk
             .push(event, json!({"tamper": tamper, "attempts": 1}))
@@ -86,7 +85,8 @@ async fn a_callback_that_is_broken_in_any_one_way_is_refused_and_not_kept() {
 #[tokio::test]
 async fn requests_to_nobody_without_sense_or_without_right_are_refused() {
     let (stage, belfry) = start().await;
-    let signed = "?signature=0123456789012345678901234567890123456789&timestamp=1700000000000&nonce=n";
+    let signed =
+        "?signature=0123456789012345678901234567890123456789&timestamp=1700000000000&nonce=n";
     let alert = json!({"version": "4", "groupKey": WRITTEN, "status": "firing", "alerts": []});
     let alert = alert.to_string();
     let generic = json!({"title": WRITTEN}).to_string();
@@ -101,7 +101,12 @@ async fn requests_to_nobody_without_sense_or_without_right_are_refused() {
         ("/callback/acme+", None, "{", 400),
         ("/callback/acme+", None, "[]", 400),
         ("/callback/acme+", None, r#"{"encrypt": 7}"#, 400),
-        ("/callback/acme+", None, r#"{"encrypt": "geheim-4711"}"#, 400),
+        (
+            "/callback/acme+",
+            None,
+            r#"{"encrypt": "geheim-4711"}"#,
+            400,
+        ),
         ("/robot/acme", None, "", 400),
         ("/hooks/ops", None, alert.as_str(), 401),
         ("/hooks/ops", Some("Bearer wrong"), alert.as_str(), 401),
@@ -186,10 +191,7 @@ async fn a_robot_message_needs_a_fresh_and_right_signature() {
     }
     nothing_happened(&stage, &belfry).await;
 
-    assert_eq!(
-        send(&fresh, &sign(APP_SECRET, &fresh), &message).await,
-        200
-    );
+    assert_eq!(send(&fresh, &sign(APP_SECRET, &fresh), &message).await, 200);
     assert_eq!(belfry.doors.events().await.len(), 1);
 }
 
@@ -197,7 +199,10 @@ async fn a_robot_message_needs_a_fresh_and_right_signature() {
 async fn ten_mebibytes_are_too_much_for_every_door() {
     let (stage, belfry) = start().await;
     let large = "x".repeat(10 << 20);
-    for path in ["/hooks/open", "/callback/acme?signature=s&timestamp=1&nonce=n"] {
+    for path in [
+        "/hooks/open",
+        "/callback/acme?signature=s&timestamp=1&nonce=n",
+    ] {
         let answer = belfry.doors.post(path).body(large.clone());
         let answer = answer.send().await.unwrap();
         assert_eq!(answer.status(), 413, "{path}");
@@ -306,10 +311,7 @@ async fn a_sender_that_says_nothing_is_hung_up_on() {
     let (stage, belfry) = start().await;
     let mut stream = TcpStream::connect(belfry.doors.public).await.unwrap();
     let mut answer = Vec::new();
-    let end = tokio::time::timeout(
-        Duration::from_secs(20),
-        stream.read_to_end(&mut answer),
-    );
+    let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
     let _ = end.await.expect("belfry hangs up");
     nothing_happened(&stage, &belfry).await;
 }

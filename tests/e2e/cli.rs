@@ -47,7 +47,18 @@ limits = { memory = "64MB" }
     fs::write(stage.file("bot.toml"), text).unwrap();
     let checked = belfry(&stage, &["check"]).await;
     assert_eq!(checked.code, Some(1));
-    insta::assert_snapshot!(redacted(&stage, &checked.output), @"");
+    insta::assert_snapshot!(redacted(&stage, &checked.output), @r#"
+    …/bot.toml has 9 problem(s):
+      bot.toml: line 2: server.listen: must be an address such as "127.0.0.1:8700", not "everywhere"
+      bot.toml: line 3: server.max-connection: is not a key belfry knows
+      bot.toml: line 9: app.acme.app-secret: the environment variable BELFRY_TEST_NO_SUCH_SECRET is not set
+      bot.toml: line 10: app.acme.receive: must be of "callback", "robot", "stream", not "pigeon"
+      bot.toml: line 15: plugin.echo.app: there is no [[app]] named "amce"
+      bot.toml: line 16: plugin.echo.events: "chat-mesage" is neither a kind of event (chat-message, approval-instance, approval-task, contacts-change, chat-change, alert, timer, card-action, other) nor a DingTalk EventType such as "check_in"
+      bot.toml: line 16: plugin.echo.events: names no event, so the plugin would never run
+      bot.toml: line 17: plugin.echo.when: is not a CEL expression: 1:14: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+      bot.toml: line 18: plugin.echo.limits.memory: must be a size such as "512KiB" or "64MiB", not "64MB"
+    "#);
 
     let checked = belfry(&stage, &["check", "--output", "json"]).await;
     assert_eq!(checked.code, Some(1));
@@ -59,20 +70,26 @@ limits = { memory = "64MB" }
 #[tokio::test]
 async fn check_names_plugins_that_cannot_be_used() {
     let bot = Bot::new()
-        .plugin(Plugin::new("ungranted", "alerts"))
-        .plugin(Plugin::new("half-granted", "approvals").line("grant = { chat = true }"))
+        .plugin(Plugin::new("ungranted", "echo"))
+        .plugin(Plugin::new("half-granted", "alerts").line("grant = { kv = true }"))
         .plugin(Plugin::new("wrong-abi", "wrong-abi"))
-        .plugin(Plugin::echo());
+        .plugin(Plugin::new("broken", "naughty"));
     let stage = Stage::new(&bot).await;
-    stage.replace_component("echo", b"not wasm");
+    stage.replace_component("naughty", b"not wasm");
     let checked = belfry(&stage, &["check"]).await;
     assert_eq!(checked.code, Some(1));
-    insta::assert_snapshot!(redacted(&stage, &checked.output), @"");
+    insta::assert_snapshot!(redacted(&stage, &checked.output), @"
+    …/bot.toml has 4 problem(s):
+      ungranted: it imports belfry:bot/robot without a grant: add `robot = true` to its grant in bot.toml
+      half-granted: it imports belfry:bot/chat without a grant: add `chat = true` to its grant in bot.toml
+      wrong-abi: it does not fit the world belfry:bot/plugin@0.1.0: no exported instance named `belfry:bot/handler@0.1.0`
+      broken: not a usable WebAssembly component: the file does not begin as WebAssembly does
+    ");
 
     // Nor does belfry start with them.
     let served = belfry(&stage, &["serve"]).await;
     assert_eq!(served.code, Some(1));
-    for name in ["ungranted", "half-granted", "wrong-abi", "echo"] {
+    for name in ["ungranted", "half-granted", "wrong-abi", "broken"] {
         assert!(served.errors.contains(name), "{}", served.errors);
     }
 }
@@ -164,26 +181,50 @@ async fn events_are_listed_and_shown_as_the_contract_says() {
     let limited: Value = serde_json::from_str(&limited.output).unwrap();
     assert_eq!(limited.as_array().unwrap().len(), 1);
 
+    let other = &events[1];
+    let steady = |text: &str| {
+        let mut text = text.to_owned();
+        for event in [event, other] {
+            let (id, received) = (
+                event["id"].as_str().unwrap(),
+                event["received_at"].as_str().unwrap(),
+            );
+            text = text
+                .replace(id, &"i".repeat(36))
+                .replace(&in_milliseconds(received), &"t".repeat(24));
+        }
+        text
+    };
     let table = belfry(&stage, &["events", "list", "--all"]).await.output;
-    let received = event["received_at"].as_str().unwrap();
-    let other = (
-        events[1]["id"].as_str().unwrap(),
-        events[1]["received_at"].as_str().unwrap(),
-    );
-    let table = table
-        .replace(id, &"i".repeat(36))
-        .replace(other.0, &"i".repeat(36));
-    let time = |at: &str| format!("{:.3}", at.parse::<Time>().unwrap().0);
-    let table = table
-        .replace(&time(received), &"t".repeat(24))
-        .replace(&time(other.1), &"t".repeat(24));
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(steady(&table), @"
+    id                                    received                  app           kind                state     deliveries
+    iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii  tttttttttttttttttttttttt  acme          chat-message        dead      echo done, grumpy dead after 1 (plugin rejected the event: does not want this one)
+    iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii  tttttttttttttttttttttttt  acme          chat-message        dead      echo done, grumpy dead after 1 (plugin rejected the event: does not want this one)
+    ");
 
     let shown = belfry(&stage, &["events", "show", id]).await;
     assert_eq!(shown.code, Some(0), "{}", shown.errors);
-    for part in [id, "two", "grumpy", "does not want this one"] {
-        assert!(shown.output.contains(part), "{}", shown.output);
-    }
+    let (head, body) = shown.output.split_once("\n{").unwrap();
+    insta::assert_snapshot!(steady(head), @"
+    event     iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii
+    app       acme
+    kind      chat-message
+    way       robot
+    received  tttttttttttttttttttttttt
+    state     dead
+
+    plugin    echo
+    state     done
+    attempts  1
+    key       cidOncall==
+
+    plugin    grumpy
+    state     dead
+    attempts  1
+    key       cidOncall==
+    reason    plugin rejected the event: does not want this one
+    ");
+    assert!(body.contains("\"content\": \" two\""), "{body}");
     let nobody = belfry(
         &stage,
         &["events", "show", "01900000-0000-7000-8000-000000000000"],
@@ -193,19 +234,11 @@ async fn events_are_listed_and_shown_as_the_contract_says() {
     assert!(nobody.errors.contains("there is no event"));
 }
 
-/// An RFC 3339 time as tables print it: cut to milliseconds.
-struct Time(String);
-
-impl std::str::FromStr for Time {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (seconds, fraction) = text
-            .trim_end_matches('Z')
-            .split_once('.')
-            .unwrap_or((text.trim_end_matches('Z'), ""));
-        Ok(Self(format!("{seconds}.{fraction:0<3}Z")))
-    }
+/// An RFC 3339 time as tables print it; JSON leaves zeros at its end out.
+fn in_milliseconds(time: &str) -> String {
+    let time = time.trim_end_matches('Z');
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+    format!("{seconds}.{fraction:0<3}Z")
 }
 
 #[tokio::test]
@@ -213,7 +246,9 @@ async fn a_journal_that_is_not_there_is_said_to_be_missing() {
     let stage = Stage::new(&Bot::new()).await;
     let listed = belfry(&stage, &["events", "list"]).await;
     assert_eq!(listed.code, Some(1));
-    insta::assert_snapshot!(redacted(&stage, &listed.errors), @"");
+    insta::assert_snapshot!(redacted(&stage, &listed.errors), @r#"
+    belfry: there is no journal at "…/belfry.db" yet; `belfry serve` creates it
+    "#);
     assert!(!stage.file("belfry.db").exists());
 }
 
@@ -223,15 +258,9 @@ async fn dev_runs_host_and_simulator_and_names_their_addresses() {
     let simulator: SocketAddr = free.local_addr().unwrap();
     drop(free);
     let folder = tempfile::tempdir().unwrap();
-    let bot = Bot::new()
-        .plugin(Plugin::echo())
-        .hook("any", "generic", "");
+    let bot = Bot::new().plugin(Plugin::echo()).hook("any", "generic", "");
     bot.write(folder.path(), simulator);
-    let mut command = tokio::process::Command::new(components::belfry());
-    command
-        .args(["dev", "--simulator", &simulator.to_string(), "--config"])
-        .arg(folder.path().join("bot.toml"));
-    let dev = Process::start(command).await;
+    let dev = Process::dev(&folder.path().join("bot.toml"), simulator).await;
     let (public, admin) = (dev.doors.public, dev.doors.admin);
     for address in [
         format!("http://{simulator}/"),
@@ -257,6 +286,21 @@ async fn dev_runs_host_and_simulator_and_names_their_addresses() {
     .await;
     let page = dev.doors.http.get(format!("http://{simulator}/"));
     assert_eq!(page.send().await.unwrap().status(), 200);
+    let steady = dev
+        .output()
+        .replace(folder.path().to_str().unwrap(), "…")
+        .replace(&simulator.to_string(), "SIMULATOR")
+        .replace(&public.to_string(), "PUBLIC")
+        .replace(&admin.to_string(), "ADMIN");
+    insta::assert_snapshot!(steady, @"
+
+      group chat (simulator)   http://SIMULATOR/
+      belfry, public           http://PUBLIC/
+      belfry, operators        http://ADMIN/api/plugins
+      alerts                   curl -d @alert.json http://PUBLIC/hooks/any
+
+      Edit a plugin or …/bot.toml and it is taken over at once. Ctrl-C stops.
+    ");
     kill_process(Pid::from_raw(dev.id()).unwrap(), Signal::TERM).unwrap();
     assert_eq!(dev.end().await.0, Some(0));
 }

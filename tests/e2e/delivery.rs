@@ -45,9 +45,9 @@ async fn announcement(stage: &Stage, instance: &Value, applicant: &str) -> (Stri
     let id = instance["id"].as_str().unwrap();
     let told = wait_for("the group is told", async || {
         let answers = stage.dingtalk.answers(ONCALL).await;
-        answers.into_iter().find(|text| {
-            text.contains(id) && text.contains("审批结束")
-        })
+        answers
+            .into_iter()
+            .find(|text| text.contains(id) && text.contains("审批结束"))
     })
     .await;
     let notices = stage.dingtalk.notices().await;
@@ -217,4 +217,13 @@ async fn any_json_becomes_an_alert_through_a_generic_hook() {
         texts.iter().any(|text| text.contains("backup failed"))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_check_of_the_address_is_answered_and_is_no_event() {
+    let (stage, belfry) = start(&shipped()).await;
+    let event = json!({"EventType": "check_url"});
+    let report = stage.dingtalk.push(event, json!({"attempts": 1})).await;
+    assert_eq!(report["delivered"], true, "{report}");
+    assert_eq!(belfry.doors.events().await.len(), 0);
 }

@@ -14,7 +14,7 @@ async fn serve_with_limit(stage: &Stage) -> Process {
         .args(["-c", "trap '' XFSZ; exec \"$0\" serve --config \"$1\""])
         .arg(components::belfry())
         .arg(stage.file("bot.toml"));
-    let process = Process::start(command).await;
+    let process = Process::start(command, &[]).await;
     stage.push_to(process.doors.public);
     process
 }
@@ -32,9 +32,7 @@ fn limit_files(process: &Process, bytes: Option<u64>) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_disk_that_takes_no_writes_means_503_until_it_does() {
-    let bot = Bot::new()
-        .plugin(Plugin::echo())
-        .hook("any", "generic", "");
+    let bot = Bot::new().plugin(Plugin::echo()).hook("any", "generic", "");
     let options = simulator::Options {
         push_retries: vec![Duration::from_millis(10)],
         ..Default::default()

@@ -21,8 +21,7 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
         .plugin(naughty("flood", "calls = 50"))
         .plugin(naughty("panic", ""))
         .plugin(naughty("sleep", "wall = \"300ms\""))
-        .plugin(naughty("reject", ""))
-        .plugin(naughty("log", ""));
+        .plugin(naughty("reject", ""));
     let stage = Stage::new(&bot).await;
     let belfry = stage.host().await;
     let modes = [

@@ -238,10 +238,10 @@ async fn a_broken_configuration_is_refused_with_its_lines_and_the_old_one_goes_o
         let (subject, listed) = refusal(&belfry.doors).await;
         assert_eq!(subject, "bot.toml");
         assert!(reason.starts_with(&listed), "{listed} and {reason}");
-        stage.dingtalk.say(ONCALL, "alice", "still here?").await;
-        answered(&stage, "still here?").await;
+        let text = format!("after {word:?}");
+        stage.dingtalk.say(ONCALL, "alice", &text).await;
+        answered(&stage, &text).await;
     }
-    assert_eq!(stage.dingtalk.answers(ONCALL).await.len(), 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What fails runs again, later each time, and keeps its place in the order.
 
 use belfry_tests::{Bot, DEV, ONCALL, Plugin, Stage, wait_for, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn bot(times: u32, policy: &[&str]) -> Bot {
     let settings = format!("times = {times}");
@@ -116,9 +116,9 @@ async fn a_refused_call_of_dingtalk_is_tried_again_and_said_once() {
     let stage = Stage::new(&bot).await;
     let belfry = stage.host().await;
     // DingTalk's "the system is busy": certainly not done.
-    let busy = serde_json::json!({"path": "/chat/create", "times": 1, "errcode": -1, "errmsg": "系统繁忙"});
+    let busy = json!({"path": "/chat/create", "times": 1, "errcode": -1, "errmsg": "系统繁忙"});
     stage.dingtalk.post("faults", busy).await;
-    let alert = serde_json::json!({"title": "disk", "labels": {"service": "db"}});
+    let alert = json!({"title": "disk", "labels": {"service": "db"}});
     assert_eq!(belfry.doors.hook("any", alert.to_string()).await.0, 200);
     let delivery = ended(&belfry.doors, "alerts").await;
     assert_eq!(
@@ -129,4 +129,55 @@ async fn a_refused_call_of_dingtalk_is_tried_again_and_said_once() {
     let groups = stage.dingtalk.groups_named("告警 db").await;
     assert_eq!(groups.len(), 1);
     assert_eq!(belfry_tests::bots_texts(&groups[0]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_was_lost_is_not_made_again() {
+    let bot = Bot::new()
+        .retry("first-delay = \"10ms\"")
+        .plugin(Plugin::alerts())
+        .hook("any", "generic", "");
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    // The message is in the group, but the connection breaks before DingTalk says so.
+    let lost = json!({"path": "/chat/send", "times": 1, "drop": true});
+    stage.dingtalk.post("faults", lost).await;
+    let alert = json!({"title": "disk", "labels": {"service": "db"}});
+    assert_eq!(belfry.doors.hook("any", alert.to_string()).await.0, 200);
+    let delivery = ended(&belfry.doors, "alerts").await;
+    assert_eq!(
+        (&delivery["state"], &delivery["attempts"]),
+        (&"dead".into(), &1.into()),
+        "{delivery}"
+    );
+    let reason = delivery["reason"].as_str().unwrap();
+    assert!(reason.contains("may or may not"), "{reason}");
+    let groups = stage.dingtalk.groups_named("告警 db").await;
+    assert_eq!(belfry_tests::bots_texts(&groups[0]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_dingtalk_no_longer_takes_is_renewed_within_the_attempt() {
+    let stage = Stage::new(&Bot::new().plugin(Plugin::approvals())).await;
+    let belfry = stage.host().await;
+    for round in 1..=2 {
+        let instance = stage.dingtalk.ask_for_leave("bob").await;
+        stage
+            .dingtalk
+            .decide(instance["id"].as_str().unwrap(), "agree")
+            .await;
+        wait_until("the group is told", async || {
+            stage.dingtalk.answers(ONCALL).await.len() == round
+        })
+        .await;
+        stage.dingtalk.post("expire-tokens", json!({})).await;
+    }
+    wait_until("everything is done", async || {
+        let events = belfry.doors.events().await;
+        events.iter().all(|event| event["state"] == "done")
+    })
+    .await;
+    let deliveries = belfry.doors.deliveries("approvals").await;
+    assert!(deliveries.iter().all(|delivery| delivery["attempts"] == 1));
+    assert_eq!(stage.dingtalk.calls("/gettoken").await.len(), 2);
 }

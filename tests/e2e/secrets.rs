@@ -15,6 +15,27 @@ async fn the_most_talkative_log_has_no_secret_and_no_message() {
         .plugin(Plugin::approvals())
         .plugin(Plugin::alerts())
         .plugin(Plugin::naughty("guest", "retry", "times = 9"))
+        // Conditions that fail on what somebody wrote.
+        .plugin(
+            Plugin::new("sum", "echo")
+                .line("grant = { robot = true }")
+                .line("when = 'event.text + 1 == 2'"),
+        )
+        .plugin(
+            Plugin::new("number", "echo")
+                .line("grant = { robot = true }")
+                .line("when = 'int(event.text) > 2'"),
+        )
+        .plugin(
+            Plugin::new("member", "echo")
+                .line("grant = { robot = true }")
+                .line("when = 'event.text.nothing == 2'"),
+        )
+        .plugin(
+            Plugin::new("text", "echo")
+                .line("grant = { robot = true }")
+                .line("when = 'event.text'"),
+        )
         .hook("any", "generic", &format!("token = {HOOK_TOKEN:?}"));
     let stage = Stage::new(&bot).await;
     let belfry = stage
@@ -74,6 +95,7 @@ async fn the_most_talkative_log_has_no_secret_and_no_message() {
     let log = belfry.log();
     for line in [
         "event accepted",
+        "condition cannot be evaluated",
         "delivery done",
         "request refused",
         "attempt failed, will retry",
@@ -81,8 +103,9 @@ async fn the_most_talkative_log_has_no_secret_and_no_message() {
     ] {
         assert!(log.contains(line), "the log lacks {line:?}:\n{log}");
     }
-    let mut secrets: Vec<String> =
-        [APP_SECRET, CALLBACK_TOKEN, AES_KEY, HOOK_TOKEN, "geheim"].map(str::to_owned).to_vec();
+    let mut secrets: Vec<String> = [APP_SECRET, CALLBACK_TOKEN, AES_KEY, HOOK_TOKEN, "geheim"]
+        .map(str::to_owned)
+        .to_vec();
     let calls = stage.dingtalk.get("calls").await;
     let mut seen = (0, 0);
     for call in calls.as_array().unwrap() {

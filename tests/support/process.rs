@@ -49,19 +49,28 @@ impl Printed {
 impl Process {
     /// Starts `belfry serve` and waits until it runs.
     pub async fn serve(config: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = belfry();
+        let mut command = Command::new(components::belfry());
         command.args(["serve", "--config"]).arg(config);
-        command.envs(environment.iter().copied());
-        Self::start(command).await
+        Self::start(command, environment).await
     }
 
-    /// Starts a command that runs a host and waits until it runs.
+    /// Starts `belfry dev` with its simulator at that address and waits until it runs.
+    pub async fn dev(config: &Path, simulator: SocketAddr) -> Self {
+        let mut command = Command::new(components::belfry());
+        command.args(["dev", "--simulator", &simulator.to_string(), "--config"]);
+        command.arg(config);
+        Self::start(command, &[]).await
+    }
+
+    /// Starts a command that becomes one of these and waits until it runs.
     ///
     /// # Panics
     ///
     /// If it ends instead; the text has what it printed.
-    pub async fn start(mut command: Command) -> Self {
+    pub async fn start(mut command: Command, environment: &[(&str, &str)]) -> Self {
+        forget_settings(&mut command);
         command
+            .envs(environment.iter().copied())
             .env("BELFRY_LOG_FORMAT", "json")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -80,8 +89,7 @@ impl Process {
                 .lines()
                 .find(|line| line.contains("belfry is running"))?;
             let line: Value = serde_json::from_str(line).ok()?;
-            let address =
-                |name: &str| -> Option<SocketAddr> { line[name].as_str()?.parse().ok() };
+            let address = |name: &str| -> Option<SocketAddr> { line[name].as_str()?.parse().ok() };
             Some(Doors::new(address("public")?, address("admin")?))
         })
         .await;
@@ -149,7 +157,8 @@ pub async fn run(arguments: &[&str]) -> Finished {
 
 /// As [`run`], with these variables in its environment.
 pub async fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
-    let mut command = belfry();
+    let mut command = Command::new(components::belfry());
+    forget_settings(&mut command);
     command
         .args(arguments)
         .envs(environment.iter().copied())
@@ -164,13 +173,11 @@ pub async fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Finis
     }
 }
 
-/// The program, free of what the environment of the story would tell it.
-fn belfry() -> Command {
-    let mut command = Command::new(components::belfry());
+/// Keeps away what the environment of the story would tell a belfry.
+fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BELFRY_") {
             command.env_remove(name);
         }
     }
-    command
 }

@@ -78,7 +78,10 @@ fn fail_at_first(event: &str) -> Result<(), Failure> {
     if before < number("times", 1) {
         let count = vec![b'x'; before as usize + 1];
         kv::set(&key, &count)?;
-        return Err(Failure::retry(format!("attempt {} is not the last", before + 1)));
+        return Err(Failure::retry(format!(
+            "attempt {} is not the last",
+            before + 1
+        )));
     }
     Ok(())
 }
