@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use cel::ExecutionError;
+
 use crate::event::{Facts, Subscription};
 use crate::ids::{AppName, PluginName};
 
@@ -61,7 +63,33 @@ impl Condition {
                 "gives {:?} instead of true or false",
                 other.type_of()
             )),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(self.explain(&error)),
+        }
+    }
+
+    /// What went wrong, in words of the expression: values come from messages and must not get into the log.
+    fn explain(&self, error: &ExecutionError) -> String {
+        match error {
+            ExecutionError::NoSuchKey(key) if self.source.contains(key.as_str()) => {
+                format!("there is no {key:?}")
+            }
+            ExecutionError::UndeclaredReference(name) => format!("there is no {name:?}"),
+            ExecutionError::NotSupportedAsMethod { method, target } => {
+                format!("{method:?} does not apply to {:?}", target.type_of())
+            }
+            ExecutionError::UnsupportedBinaryOperator(operator, a, b)
+            | ExecutionError::Overflow(operator, a, b) => format!(
+                "{operator:?} does not apply to {:?} and {:?}",
+                a.type_of(),
+                b.type_of()
+            ),
+            ExecutionError::ValuesNotComparable(a, b) => {
+                format!("cannot compare {:?} and {:?}", a.type_of(), b.type_of())
+            }
+            ExecutionError::FunctionError { function, .. } => {
+                format!("{function:?} does not work on this value")
+            }
+            _ => "a value does not fit the expression".to_owned(),
         }
     }
 }
@@ -164,6 +192,31 @@ mod tests {
             choose(&rules, &"another".into(), &facts(FINISHED)),
             Choice::default()
         );
+    }
+
+    #[test]
+    fn a_failing_condition_is_explained_without_what_people_wrote() {
+        let facts = facts(
+            r#"{"EventType":"bpms_instance_change","processInstanceId":"i","processCode":"P","title":"geheim","staffId":"u","type":"start"}"#,
+        );
+        for (condition, explanation) in [
+            (
+                "event.title + 1 == 'x'",
+                "\"add\" does not apply to String and Int",
+            ),
+            ("event.nothing == 1", "there is no \"nothing\""),
+            (
+                "int(event.title) > 1",
+                "\"int\" does not work on this value",
+            ),
+            (
+                "event[event.title] == 1",
+                "a value does not fit the expression",
+            ),
+        ] {
+            let condition: Condition = condition.parse().unwrap();
+            assert_eq!(condition.holds(&facts).unwrap_err(), explanation);
+        }
     }
 
     #[test]
