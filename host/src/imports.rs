@@ -68,8 +68,13 @@ impl bot::event::Host for State {}
 
 /// What a plugin hears of a failed call of DingTalk.
 fn api_error(error: ApiError) -> api::Error {
+    // To a plugin the client is a part of belfry.
+    let code = match error.code().strip_prefix("client.") {
+        Some(ours) => format!("belfry.{ours}"),
+        None => error.code().to_owned(),
+    };
     let detail = api::Detail {
-        code: error.code().to_owned(),
+        code,
         message: error.message().to_owned(),
     };
     match error {
