@@ -85,6 +85,33 @@ async fn a_disk_that_takes_no_writes_means_503_until_it_does() {
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["before", "during"]);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_attempt_that_ends_while_nothing_can_be_written_is_recorded_later_and_not_repeated() {
+    let bot = Bot::new().plugin(Plugin::naughty("naughty", "sleep", "sleep-ms = 500"));
+    let stage = Stage::new(&bot).await;
+    let belfry = serve_with_limit(&stage).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    belfry.sleepers(1).await;
+    limit_files(&belfry, Some(0));
+    wait_until("it is answered", async || {
+        stage.dingtalk.answers(ONCALL).await == ["hello"]
+    })
+    .await;
+    wait_until("its end cannot be recorded", async || {
+        belfry.log().contains("cannot record the end")
+    })
+    .await;
+    limit_files(&belfry, None);
+    wait_until("its end is recorded", async || {
+        belfry.doors.events().await[0]["state"] == "done"
+    })
+    .await;
+    let deliveries = belfry.doors.deliveries("naughty").await;
+    assert_eq!(deliveries[0]["attempts"], 1);
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["hello"]);
+}
+
 #[tokio::test]
 async fn what_was_accepted_before_a_kill_is_done_after_it() {
     let slow = Bot::new().plugin(
@@ -97,6 +124,8 @@ async fn what_was_accepted_before_a_kill_is_done_after_it() {
         let report = stage.dingtalk.say(conversation, "alice", text).await;
         assert_eq!(report["delivered"], true, "{report}");
     }
+    // One of each conversation runs, and one waits.
+    belfry.sleepers(2).await;
     let events = belfry.doors.events().await;
     assert!(events.iter().all(|event| event["state"] == "pending"));
     belfry.kill().await;
@@ -113,7 +142,29 @@ async fn what_was_accepted_before_a_kill_is_done_after_it() {
 }
 
 #[tokio::test]
-async fn every_acknowledged_event_of_a_busy_minute_survives_a_kill() {
+async fn a_retry_that_was_planned_before_a_kill_comes_after_it() {
+    let bot = Bot::new()
+        .retry("first-delay = \"500ms\"")
+        .plugin(Plugin::naughty("naughty", "retry", "times = 1"));
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    wait_until("the first attempt failed", async || {
+        belfry.doors.deliveries("naughty").await[0]["attempts"] == 1
+    })
+    .await;
+    belfry.kill().await;
+    let belfry = stage.serve(&[]).await;
+    wait_until("the second attempt is done", async || {
+        let delivery = belfry.doors.deliveries("naughty").await.pop().unwrap();
+        delivery["state"] == "done" && delivery["attempts"] == 2
+    })
+    .await;
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["hello"]);
+}
+
+#[tokio::test]
+async fn every_acknowledged_event_of_a_busy_moment_survives_a_kill() {
     let bot = Bot::new().hook("any", "generic", "");
     let stage = Stage::new(&bot).await;
     let belfry = stage.serve(&[]).await;

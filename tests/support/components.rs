@@ -31,7 +31,7 @@ pub fn path(name: &str) -> PathBuf {
 ///
 /// If nobody has built it.
 pub fn belfry() -> PathBuf {
-    let program = target().join("debug").join("belfry");
+    let program = beside_tests().join("belfry");
     assert!(
         program.is_file(),
         "there is no belfry program: run `cargo xtask test`"
@@ -41,14 +41,14 @@ pub fn belfry() -> PathBuf {
 
 /// Compiled components, shared by all stories.
 pub fn cache() -> PathBuf {
-    target().join("tests").join("cache")
+    beside_tests().join("tests-cache")
 }
 
-/// Cargo's target folder: tests run from `target/debug/deps`.
-fn target() -> PathBuf {
+/// The folder of the profile, such as `target/debug`: tests run from its `deps`.
+fn beside_tests() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     test.ancestors()
-        .nth(3)
-        .expect("tests are in target/debug/deps")
+        .nth(2)
+        .expect("tests are in the folder deps of their profile")
         .to_owned()
 }

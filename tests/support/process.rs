@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::{Doors, components, wait_for};
+use crate::{Doors, components, wait_for, wait_until};
 
 /// A running `belfry serve` or `belfry dev`; dropping it kills it.
 pub struct Process {
@@ -114,6 +114,14 @@ impl Process {
     /// Its log so far.
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Waits until so many attempts of the guest in its mode `sleep` run.
+    pub async fn sleepers(&self, count: usize) {
+        wait_until("the attempts run", async || {
+            self.log().matches("falling asleep").count() >= count
+        })
+        .await;
     }
 
     /// What it printed for people so far.

@@ -41,7 +41,11 @@ impl Plugin for Naughty {
                 kv::get("nothing")?;
             },
             "panic" => panic!("on purpose"),
-            "sleep" => std::thread::sleep(Duration::from_millis(number("sleep-ms", 3_600_000))),
+            "sleep" => {
+                // So that a story knows when an attempt runs.
+                log::log(Level::Info, "falling asleep");
+                std::thread::sleep(Duration::from_millis(number("sleep-ms", 3_600_000)));
+            }
             "retry" => fail_at_first(&event.id)?,
             "reject" => return Err(Failure::permanent("does not want this one")),
             "log" => {
