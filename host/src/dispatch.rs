@@ -15,8 +15,6 @@ use crate::journal::{Claimed, Ending, Journal};
 use crate::retry::{self, Next, Policy};
 use crate::wake::Waker;
 
-/// Deliveries claimed at one time.
-const CLAIM: usize = 64;
 /// The longest sleep without a look into the journal.
 const IDLE: Duration = Duration::from_secs(30);
 /// The pause after the journal could not be used.
@@ -70,20 +68,20 @@ impl Dispatch {
         places: &Arc<Semaphore>,
         running: &mut JoinSet<()>,
     ) -> Option<Duration> {
-        let limit = places.available_permits().min(CLAIM);
-        if limit == 0 {
+        let free = places.available_permits();
+        if free == 0 {
             // An attempt that ends wakes us.
             return Some(IDLE);
         }
         let now = clock::now();
-        let claims = match self.journal.claim_due(now, limit).await {
+        let claims = match self.journal.claim_due(now, free).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::error!(%error, "cannot claim deliveries");
                 return Some(TROUBLE);
             }
         };
-        let claimed_all = claims.due.len() == limit;
+        let claimed_all = claims.due.len() == free;
         for claimed in claims.due {
             let Ok(place) = Arc::clone(places).try_acquire_owned() else {
                 break;

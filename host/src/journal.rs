@@ -210,6 +210,12 @@ pub struct Filter {
     pub id: Option<EventId>,
 }
 
+/// Whether a plugin that holds so many places may take one more of those that are free. It never takes more than it
+/// leaves, so that attempts which only wait cannot keep the other plugins from running.
+fn leaves_room(held: usize, free: usize) -> bool {
+    held < free
+}
+
 /// A journal. What a call answered with success survives a crash, except in [`MemoryJournal`].
 #[async_trait]
 pub trait Journal: Send + Sync {
@@ -217,8 +223,9 @@ pub trait Journal: Send + Sync {
     /// in a full queue.
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
 
-    /// Claims deliveries that are due, at most `limit`. Of one plugin and key only the oldest open one is ever due.
-    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError>;
+    /// Claims deliveries that are due for `free` places. Of one plugin and key only the oldest open one is ever due, and
+    /// a plugin gets no more places than it leaves free.
+    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError>;
 
     /// Ends the attempt on a claimed delivery.
     async fn finish(

@@ -119,3 +119,27 @@ async fn a_crowd_of_endless_loops_does_not_silence_the_neighbour() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_whose_attempts_only_wait_does_not_take_every_place() {
+    let bot = Bot::new()
+        .engine("max-concurrent = 4")
+        .retry("max-attempts = 1")
+        .plugin(Plugin::echo().line("when = '!event.text.startsWith(\"sleep\")'"))
+        .plugin(
+            Plugin::naughty("sleep", "sleep", "")
+                .line("when = 'event.text.startsWith(\"sleep\")'")
+                .line("limits = { wall = \"60s\" }"),
+        );
+    let stage = Stage::new(&bot).await;
+    let _belfry = stage.host().await;
+    for sender in ["alice", "bob", "carol", "dave", "zhangsan"] {
+        let message = json!({"app": "acme", "senderStaffId": sender, "text": "sleep"});
+        stage.dingtalk.post("messages", message).await;
+    }
+    stage.dingtalk.say(ONCALL, "alice", "anybody there?").await;
+    wait_until("echo answers", async || {
+        stage.dingtalk.answers(ONCALL).await == ["anybody there?"]
+    })
+    .await;
+}

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State,
+    NewEvent, State, leaves_room,
 };
 use crate::clock::UnixMs;
 use crate::event::Envelope;
@@ -98,7 +98,7 @@ impl Journal for MemoryJournal {
         Ok(Appended::New)
     }
 
-    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError> {
+    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
         let mut held: HashSet<(&str, &str)> = HashSet::new();
         let mut ready = Vec::new();
@@ -127,12 +127,21 @@ impl Journal for MemoryJournal {
             }
         }
         ready.sort_by_key(|(due_at, _)| *due_at);
+        let mut held: HashMap<PluginName, usize> = HashMap::new();
+        for id in &inner.claimed {
+            *held.entry(id.plugin.clone()).or_default() += 1;
+        }
         let mut claims = Claims::default();
         for (due_at, claimed) in ready {
-            if due_at > now || claims.due.len() == limit {
+            if due_at > now || claims.due.len() == free {
                 claims.next_due = Some(due_at);
                 break;
             }
+            let held = held.entry(claimed.id.plugin.clone()).or_default();
+            if !leaves_room(*held, free - claims.due.len()) {
+                continue;
+            }
+            *held += 1;
             inner.claimed.insert(claimed.id.clone());
             claims.due.push(claimed);
         }

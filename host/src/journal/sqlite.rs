@@ -1,6 +1,6 @@
 //! The journal in SQLite.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State,
+    NewEvent, State, leaves_room,
 };
 use crate::clock::UnixMs;
 use crate::event::{Envelope, Origin};
-use crate::ids::{DeliveryId, EventId};
+use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
 /// A journal in a [`Store`].
@@ -62,12 +62,12 @@ impl Journal for SqliteJournal {
             .await?)
     }
 
-    async fn claim_due(&self, now: UnixMs, limit: usize) -> Result<Claims, JournalError> {
+    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
         let taken = self.claimed().clone();
         // Through the writer, so that nothing is claimed between the append of an event and its commit.
         let claims = self
             .store
-            .write(move |connection| claim_due(connection, &taken, now, limit))
+            .write(move |connection| claim_due(connection, &taken, now, free))
             .await?;
         self.claimed()
             .extend(claims.due.iter().map(|claimed| claimed.id.clone()));
@@ -164,13 +164,17 @@ fn claim_due(
     connection: &Connection,
     taken: &HashSet<DeliveryId>,
     now: UnixMs,
-    limit: usize,
+    free: usize,
 ) -> rusqlite::Result<Claims> {
     let mut select = connection.prepare_cached(
         "SELECT e.id, d.plugin, d.attempts, e.app, e.origin, e.received_at, e.raw, d.due_at
          FROM delivery d JOIN event e ON e.seq = d.seq
          WHERE d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq",
     )?;
+    let mut held: HashMap<PluginName, usize> = HashMap::new();
+    for id in taken {
+        *held.entry(id.plugin.clone()).or_default() += 1;
+    }
     let mut rows = select.query([])?;
     let mut claims = Claims::default();
     while let Some(row) = rows.next()? {
@@ -182,10 +186,16 @@ fn claim_due(
             continue;
         }
         let due_at = UnixMs(row.get(7)?);
-        if due_at > now || claims.due.len() == limit {
+        if due_at > now || claims.due.len() == free {
             claims.next_due = Some(due_at);
             break;
         }
+        let held = held.entry(id.plugin.clone()).or_default();
+        if !leaves_room(*held, free - claims.due.len()) {
+            // Its turn comes when one of its attempts ends, which wakes the dispatcher.
+            continue;
+        }
+        *held += 1;
         let envelope = Envelope {
             id: id.event,
             app: text(row, 3)?.as_str().into(),

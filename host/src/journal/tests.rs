@@ -234,12 +234,34 @@ async fn lists_are_limited_and_one_event_comes_with_its_text() {
 #[tokio::test]
 async fn a_claim_takes_no_more_than_asked_and_says_that_there_is_more() {
     on_each(async |journal| {
-        for key in ["1", "2", "3"] {
-            journal.append(event("acme", key, &["a"])).await.unwrap();
+        for plugin in ["a", "b", "c"] {
+            journal.append(event("acme", "k", &[plugin])).await.unwrap();
         }
         let claims = journal.claim_due(NOW, 2).await.unwrap();
         assert_eq!((claims.due.len(), claims.next_due), (2, Some(NOW)));
         assert_eq!(journal.claim_due(NOW, 2).await.unwrap().due.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_gets_no_more_places_than_it_leaves_free() {
+    on_each(async |journal| {
+        for key in ["1", "2", "3", "4", "5"] {
+            journal.append(event("acme", key, &["a"])).await.unwrap();
+        }
+        let claims = journal.claim_due(NOW, 4).await.unwrap();
+        assert_eq!((claims.due.len(), claims.next_due), (2, None));
+        assert_eq!(journal.claim_due(NOW, 2).await.unwrap().due.len(), 0);
+
+        // The others find places, and the plugin gets one back for each of its attempts that ends.
+        journal.append(event("acme", "1", &["b"])).await.unwrap();
+        let others = journal.claim_due(NOW, 2).await.unwrap().due;
+        assert_eq!(others[0].id.plugin, "b".into());
+        for id in [&claims.due[0].id, &others[0].id] {
+            journal.finish(id, Ending::Done, NOW).await.unwrap();
+        }
+        assert_eq!(journal.claim_due(NOW, 3).await.unwrap().due.len(), 1);
     })
     .await;
 }
