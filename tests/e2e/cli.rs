@@ -246,9 +246,10 @@ async fn a_journal_that_is_not_there_is_said_to_be_missing() {
     let stage = Stage::new(&Bot::new()).await;
     let listed = belfry(&stage, &["events", "list"]).await;
     assert_eq!(listed.code, Some(1));
-    insta::assert_snapshot!(redacted(&stage, &listed.errors), @r#"
-    belfry: there is no journal at "…/belfry.db" yet; `belfry serve` creates it
-    "#);
+    insta::assert_snapshot!(
+        redacted(&stage, &listed.errors),
+        @r#"belfry: there is no journal at "…/belfry.db" yet; `belfry serve` creates it"#
+    );
     assert!(!stage.file("belfry.db").exists());
 }
 
