@@ -12,6 +12,7 @@ use crate::ids::{AppName, DeliveryId, EventId, PluginName};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::SqliteJournal;
 
+mod claim;
 mod memory;
 mod sqlite;
 
@@ -79,7 +80,7 @@ pub struct Claimed {
 pub struct Claims {
     /// Deliveries to run now, oldest first; nobody else gets them until they are finished.
     pub due: Vec<Claimed>,
-    /// When the next one is due, if none of the rest is yet.
+    /// When the next one is due for which there is room.
     pub next_due: Option<UnixMs>,
 }
 
@@ -208,12 +209,6 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only this one, with its text.
     pub id: Option<EventId>,
-}
-
-/// Whether a plugin that holds so many places may take one more of those that are free. It never takes more than it
-/// leaves, so that attempts which only wait cannot keep the other plugins from running.
-fn leaves_room(held: usize, free: usize) -> bool {
-    held < free
 }
 
 /// A journal. What a call answered with success survives a crash, except in [`MemoryJournal`].

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::claim::{Candidate, choose, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State, leaves_room,
+    NewEvent, State,
 };
 use crate::clock::UnixMs;
 use crate::event::Envelope;
@@ -100,52 +101,41 @@ impl Journal for MemoryJournal {
 
     async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
-        let mut held: HashSet<(&str, &str)> = HashSet::new();
+        let mut keys: HashSet<(&str, &str)> = HashSet::new();
         let mut ready = Vec::new();
         for entry in inner.events.values() {
-            for delivery in entry
+            let open = entry
                 .deliveries
                 .iter()
-                .filter(|delivery| delivery.state == State::Pending)
-            {
+                .filter(|delivery| delivery.state == State::Pending);
+            for delivery in open {
+                let (event, plugin) = (entry.envelope.id, delivery.plugin.clone());
                 let id = DeliveryId {
-                    event: entry.envelope.id,
-                    plugin: delivery.plugin.clone(),
+                    event,
+                    plugin: plugin.clone(),
                 };
-                if held.insert((delivery.plugin.as_str(), &delivery.key))
-                    && !inner.claimed.contains(&id)
-                {
-                    ready.push((
-                        delivery.due_at,
-                        Claimed {
-                            id,
-                            attempts: delivery.attempts,
-                            envelope: entry.envelope.clone(),
-                        },
-                    ));
+                let is_first = keys.insert((delivery.plugin.as_str(), &delivery.key));
+                if is_first && !inner.claimed.contains(&id) {
+                    let envelope = entry.envelope.clone();
+                    let value = Claimed {
+                        id,
+                        attempts: delivery.attempts,
+                        envelope,
+                    };
+                    ready.push(Candidate {
+                        due_at: delivery.due_at,
+                        plugin,
+                        value,
+                    });
                 }
             }
         }
-        ready.sort_by_key(|(due_at, _)| *due_at);
-        let mut held: HashMap<PluginName, usize> = HashMap::new();
-        for id in &inner.claimed {
-            *held.entry(id.plugin.clone()).or_default() += 1;
-        }
-        let mut claims = Claims::default();
-        for (due_at, claimed) in ready {
-            if due_at > now || claims.due.len() == free {
-                claims.next_due = Some(due_at);
-                break;
-            }
-            let held = held.entry(claimed.id.plugin.clone()).or_default();
-            if !leaves_room(*held, free - claims.due.len()) {
-                continue;
-            }
-            *held += 1;
-            inner.claimed.insert(claimed.id.clone());
-            claims.due.push(claimed);
-        }
-        Ok(claims)
+        ready.sort_by_key(|candidate| candidate.due_at);
+        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, free);
+        inner
+            .claimed
+            .extend(due.iter().map(|claimed| claimed.id.clone()));
+        Ok(Claims { due, next_due })
     }
 
     async fn finish(

@@ -1,6 +1,6 @@
 //! The journal in SQLite.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::claim::{Candidate, choose, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State, leaves_room,
+    NewEvent, State,
 };
 use crate::clock::UnixMs;
 use crate::event::{Envelope, Origin};
@@ -166,51 +167,81 @@ fn claim_due(
     now: UnixMs,
     free: usize,
 ) -> rusqlite::Result<Claims> {
-    let mut select = connection.prepare_cached(
-        "SELECT e.id, d.plugin, d.attempts, e.app, e.origin, e.received_at, e.raw, d.due_at
-         FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq",
-    )?;
-    let mut held: HashMap<PluginName, usize> = HashMap::new();
-    for id in taken {
-        *held.entry(id.plugin.clone()).or_default() += 1;
+    let held = places_held(taken);
+    let mut candidates = Vec::new();
+    for plugin in plugins_with_open_deliveries(connection)? {
+        let already = held.get(&plugin).copied().unwrap_or(0);
+        // No plugin gets more than half of the free places, so a long queue costs no more than a short one.
+        let enough = already + free / 2 + 2;
+        let mut select = connection.prepare_cached(
+            "SELECT d.seq, e.id, d.due_at FROM delivery d JOIN event e ON e.seq = d.seq
+             WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
+        )?;
+        let mut rows = select.query(params![
+            plugin.as_str(),
+            i64::try_from(enough).unwrap_or(i64::MAX)
+        ])?;
+        while let Some(row) = rows.next()? {
+            let seq: i64 = row.get(0)?;
+            let id = DeliveryId {
+                event: event_id(&text(row, 1)?)?,
+                plugin: plugin.clone(),
+            };
+            if !taken.contains(&id) {
+                let (due_at, plugin) = (UnixMs(row.get(2)?), plugin.clone());
+                candidates.push(Candidate {
+                    due_at,
+                    plugin,
+                    value: (seq, id),
+                });
+            }
+        }
     }
-    let mut rows = select.query([])?;
-    let mut claims = Claims::default();
-    while let Some(row) = rows.next()? {
-        let id = DeliveryId {
-            event: event_id(&row.get::<_, String>(0)?)?,
-            plugin: text(row, 1)?.as_str().into(),
+    candidates.sort_by_key(|candidate| (candidate.due_at, candidate.value.0));
+    let (chosen, next_due) = choose(candidates, held, now, free);
+    let due = chosen
+        .into_iter()
+        .map(|(seq, id)| claimed(connection, seq, id))
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Claims { due, next_due })
+}
+
+/// From one plugin to the next along the index, past however many deliveries each has.
+fn plugins_with_open_deliveries(connection: &Connection) -> rusqlite::Result<Vec<PluginName>> {
+    let mut next = connection.prepare_cached(
+        "SELECT min(plugin) FROM delivery WHERE state = 'pending' AND ready = 1 AND plugin > ?1",
+    )?;
+    let mut plugins: Vec<PluginName> = Vec::new();
+    loop {
+        let last = plugins.last().map_or("", PluginName::as_str);
+        let found: Option<String> = next.query_row([last], |row| row.get(0))?;
+        let Some(found) = found else {
+            return Ok(plugins);
         };
-        if taken.contains(&id) {
-            continue;
-        }
-        let due_at = UnixMs(row.get(7)?);
-        if due_at > now || claims.due.len() == free {
-            claims.next_due = Some(due_at);
-            break;
-        }
-        let held = held.entry(id.plugin.clone()).or_default();
-        if !leaves_room(*held, free - claims.due.len()) {
-            // Its turn comes when one of its attempts ends, which wakes the dispatcher.
-            continue;
-        }
-        *held += 1;
+        plugins.push(found.as_str().into());
+    }
+}
+
+fn claimed(connection: &Connection, seq: i64, id: DeliveryId) -> rusqlite::Result<Claimed> {
+    let mut select = connection.prepare_cached(
+        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw
+         FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.plugin = ?2",
+    )?;
+    select.query_row(params![seq, id.plugin.as_str()], |row| {
         let envelope = Envelope {
             id: id.event,
-            app: text(row, 3)?.as_str().into(),
-            origin: Origin::from_text(&text(row, 4)?)
-                .ok_or_else(|| damaged(4, "unknown origin"))?,
-            received_at: UnixMs(row.get(5)?),
-            raw: text(row, 6)?.into(),
+            app: text(row, 1)?.as_str().into(),
+            origin: Origin::from_text(&text(row, 2)?)
+                .ok_or_else(|| damaged(2, "unknown origin"))?,
+            received_at: UnixMs(row.get(3)?),
+            raw: text(row, 4)?.into(),
         };
-        claims.due.push(Claimed {
-            id,
-            attempts: row.get(2)?,
+        Ok(Claimed {
+            id: id.clone(),
+            attempts: row.get(0)?,
             envelope,
-        });
-    }
-    Ok(claims)
+        })
+    })
 }
 
 fn finish(
