@@ -13,8 +13,10 @@ use wasmtime::{
 use crate::attempt::{Budget, Outcome};
 use crate::config;
 
+pub use self::outbound::Outbound;
 pub use self::state::{Exhausted, State, Task};
 
+mod outbound;
 mod state;
 mod wasi;
 
@@ -167,7 +169,8 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)
         .max_memory_size(MAX_MEMORY)
-        .linear_memory_keep_resident(256 << 10)
+        // The low part of a memory is mostly stack that was never touched: clearing it takes longer than giving it back.
+        .linear_memory_keep_resident(0)
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(16)
         // A swapped-out dirty page would be handed to the next instance (bytecodealliance/wasmtime#14357).

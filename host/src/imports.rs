@@ -4,7 +4,7 @@ use dingtalk::ApiError;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::capability::Capability;
-use crate::engine::{State, Task};
+use crate::engine::{Outbound, State, Task};
 
 pub use self::bindings::{Plugin, PluginPre};
 pub use self::event::event as to_guest;
@@ -107,24 +107,18 @@ fn invalid(message: impl Into<String>) -> api::Error {
     })
 }
 
-/// Runs a call of DingTalk as a task of the host: a guest that is ended meanwhile does not cut the request in half.
+/// Makes a call of DingTalk. A guest that is ended meanwhile does not cut the request in half.
 async fn outbound<T, F>(task: &Task, call: F) -> Result<T, api::Error>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
 {
-    match task.outbound.spawn(call).await {
-        Ok(result) => result.map_err(|error| {
-            tracing::info!(
-                event = %task.envelope.id, plugin = %task.plugin, code = error.code(), "a call of dingtalk failed"
-            );
-            api_error(error)
-        }),
-        Err(error) => {
-            let message = format!("the call ended without an answer: {error}");
-            Err(api::Error::OutcomeUnknown(api::Detail { code: "belfry.host".to_owned(), message }))
-        }
-    }
+    Outbound::new(&task.outbound, call).await.map_err(|error| {
+        tracing::info!(
+            event = %task.envelope.id, plugin = %task.plugin, code = error.code(), "a call of dingtalk failed"
+        );
+        api_error(error)
+    })
 }
 
 /// Times cross to guests as floating-point milliseconds, exact for the next 285,000 years.
