@@ -2,7 +2,7 @@
 //!
 //! Both sides instantiate, handle and drop; the one host call, `robot.reply`, is answered at once. belfry's side does all
 //! that belfry does around it: it makes the task and the event for the guest, virtualises WASI, counts budgets, limits
-//! memory and time, and hands the call to a task of the host. The floor has a prepared event, the smallest store that
+//! memory and time, and sees to it that the call goes on if the guest does not. The floor has a prepared event, the smallest store that
 //! links, WASI as it comes, and a host function that returns.
 
 mod floor;

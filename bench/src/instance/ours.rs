@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use belfry::clock;
 use belfry::config::{Grant, Limits};
-use belfry::engine::{Sandbox, State, Task};
+use belfry::engine::{Outbound, Sandbox, State, Task};
 use belfry::event::{Content, Envelope, Origin};
 use belfry::ids::PluginName;
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
@@ -25,6 +25,7 @@ pub(super) struct Ours {
     pre: PluginPre<State>,
     plugin: PluginName,
     envelope: Envelope,
+    content: Content,
     client: Client,
     kv: Arc<dyn Kv>,
     grant: Arc<Grant>,
@@ -47,11 +48,14 @@ impl Ours {
             agent_id: None,
             robot_code: "dingkey".to_owned(),
         };
+        let envelope = envelope();
+        let content = Content::parse(&envelope.origin, &envelope.raw)?;
         Ok(Self {
             sandbox: sandbox.clone(),
             pre,
             plugin: "echo".into(),
-            envelope: envelope(),
+            envelope,
+            content,
             client: Client::new(credentials, Endpoints::default())
                 .context("cannot make a client")?,
             kv: Arc::new(MemoryKv::default()),
@@ -63,14 +67,12 @@ impl Ours {
 }
 
 impl Handle for Ours {
-    /// As the runner and the plugin do for a delivery, from the claimed envelope on.
+    /// As the runner and the plugin do for a delivery whose text has been read.
     async fn handle(&self) -> anyhow::Result<()> {
-        let envelope = self.envelope.clone();
-        let content = Content::parse(&envelope.origin, &envelope.raw)?;
         let task = Task {
             plugin: self.plugin.clone(),
-            envelope,
-            content,
+            envelope: self.envelope.clone(),
+            content: self.content.clone(),
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             grant: Arc::clone(&self.grant),
@@ -154,10 +156,7 @@ impl robot::Host for AnsweredRobot<'_> {
             // What the request would be made of lives until it is answered.
             drop((client, url, message, mentions));
         };
-        task.outbound
-            .spawn(call)
-            .await
-            .map_err(wasmtime::Error::from)?;
+        Outbound::new(&task.outbound, call).await;
         Ok(Ok(()))
     }
 
