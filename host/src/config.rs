@@ -51,12 +51,12 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path:?}: {source}")]
+    #[error("cannot read {path:?}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file is wrong; all that is wrong with it.
     #[error("{path:?} has {} problem(s):\n{}", problems.len(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
@@ -71,9 +71,9 @@ pub enum ConfigError {
 impl Config {
     /// Reads a file, applies `BELFRY_SECTION__KEY` from the environment and checks everything at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
             path: path.to_owned(),
-            source,
+            error,
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         // A variable that is not Unicode is none of ours.

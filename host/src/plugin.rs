@@ -36,12 +36,12 @@ pub struct Plugin {
 #[non_exhaustive]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read the component {path:?}: {source}")]
+    #[error("cannot read the component {path:?}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file is larger than a component may be.
     #[error("the component {path:?} is larger than {} MiB", MAX_COMPONENT >> 20)]
@@ -73,9 +73,9 @@ pub struct Component {
 impl Component {
     /// Reads a file; never more than a component may have.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        let failed = |source| LoadError::Read {
+        let failed = |error| LoadError::Read {
             path: path.to_owned(),
-            source,
+            error,
         };
         let size = std::fs::metadata(path).map_err(failed)?.len();
         if size > MAX_COMPONENT {
