@@ -14,7 +14,7 @@ mod test;
 
 /// Builds, runs and checks belfry from a checkout.
 ///
-/// A fresh machine needs git, a C compiler and rustup (https://rustup.rs); each command fetches or builds whatever
+/// A fresh machine needs git, a C compiler and rustup (from rustup.rs); each command fetches or builds whatever
 /// else it needs and says so while it works.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]

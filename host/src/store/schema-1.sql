@@ -27,7 +27,7 @@ CREATE TABLE delivery (
 
 CREATE INDEX delivery_due ON delivery (plugin, due_at, seq) WHERE state = 'pending' AND ready = 1;
 CREATE INDEX delivery_key ON delivery (plugin, key, seq) WHERE state = 'pending';
-CREATE INDEX delivery_state ON delivery (state, seq) WHERE state IN ('pending', 'parked', 'dead');
+CREATE INDEX delivery_state ON delivery (state, seq) WHERE state IN ('parked', 'dead');
 
 CREATE TABLE kv (
     plugin TEXT NOT NULL,

@@ -20,6 +20,8 @@ const BATCH: usize = 256;
 const LINGER_SHARE: u32 = 8;
 /// The longest such wait.
 const MAX_LINGER: Duration = Duration::from_millis(1);
+/// Statements that the writer keeps prepared: all it has.
+const STATEMENTS: usize = 64;
 /// Connections kept for reading.
 const READERS: usize = 4;
 
@@ -58,12 +60,13 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// Does the work within a transaction; again, if that transaction was given up because of another job.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
 struct TypedJob<T, F> {
-    work: Option<F>,
+    work: F,
     value: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -71,11 +74,10 @@ struct TypedJob<T, F> {
 impl<T, F> Job for TypedJob<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let work = self.work.take().ok_or(StoreError::Closed)?;
-        self.value = Some(work(connection)?);
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.work)(connection)?);
         Ok(())
     }
 
@@ -125,7 +127,7 @@ impl Store {
     pub async fn try_write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (job, reply) = job(work);
         self.jobs
@@ -141,7 +143,7 @@ impl Store {
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (job, reply) = job(work);
         self.jobs
@@ -197,12 +199,12 @@ impl Store {
 fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
     (
         Box::new(TypedJob {
-            work: Some(work),
+            work,
             value: None,
             reply,
         }),
@@ -223,6 +225,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // SQLite ignores pragmas it cannot honour, so each one is read back.
     for (pragma, value, expected) in [
         ("journal_mode", "wal", "wal"),
@@ -323,38 +326,72 @@ fn gather(
     }
 }
 
-/// Runs a batch in one transaction. A job that fails takes back only its own changes; a commit that fails fails all.
+/// Runs a batch in one transaction and answers its jobs.
+///
+/// If a job fails, the batch is given up and each job gets a transaction of its own. That is rare, and cheaper than a
+/// savepoint for every job: SQLite copies each page that changes after a savepoint.
 fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
-    let mut outcomes: Vec<Result<(), StoreError>> = Vec::with_capacity(batch.len());
-    let committed = (|| -> Result<(), StoreError> {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        for job in batch.iter_mut() {
-            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-            let outcome = job.run(connection);
-            let end = if outcome.is_ok() {
-                "RELEASE job"
-            } else {
-                "ROLLBACK TO job"
-            };
-            connection.prepare_cached(end)?.execute([])?;
-            if outcome.is_err() {
-                connection.prepare_cached("RELEASE job")?.execute([])?;
+    match transact(connection, batch) {
+        Err(Failure::Job(_)) if batch.len() > 1 => {
+            for job in batch.drain(..) {
+                commit(connection, &mut vec![job]);
             }
-            outcomes.push(outcome);
         }
-        connection.execute_batch("COMMIT")?;
-        Ok(())
-    })();
-    if let Err(error) = &committed {
-        tracing::error!(%error, jobs = batch.len(), "cannot commit to the store");
-        if !connection.is_autocommit() {
-            let _ = connection.execute_batch("ROLLBACK");
+        Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
+        Err(Failure::Job(error) | Failure::Store(error)) => {
+            tracing::error!(%error, jobs = batch.len(), "cannot write to the store");
+            batch
+                .drain(..)
+                .for_each(|job| job.answer(Err(error.clone())));
         }
     }
-    outcomes.resize(batch.len(), Err(StoreError::Closed));
-    for (job, outcome) in batch.drain(..).zip(outcomes) {
-        job.answer(committed.clone().and(outcome));
+}
+
+/// Why a transaction was given up.
+enum Failure {
+    /// One of its jobs is wrong.
+    Job(StoreError),
+    /// Nothing can be written.
+    Store(StoreError),
+}
+
+fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    let store = |error: rusqlite::Error| Failure::Store(error.into());
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(store)?;
+    let done = batch
+        .iter_mut()
+        .try_for_each(|job| job.run(connection))
+        .map_err(|error| {
+            if is_of_the_disk(&error) {
+                store(error)
+            } else {
+                Failure::Job(error.into())
+            }
+        })
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(store));
+    // SQLite itself takes some transactions back, when the disk is full for one.
+    if done.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
     }
+    done
+}
+
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure,
+    };
+    let of_the_disk = [
+        CannotOpen,
+        DatabaseBusy,
+        DatabaseCorrupt,
+        DiskFull,
+        OutOfMemory,
+        ReadOnly,
+        SystemIoFailure,
+    ];
+    error
+        .sqlite_error_code()
+        .is_some_and(|code| of_the_disk.contains(&code))
 }
 
 #[cfg(test)]
@@ -426,8 +463,9 @@ mod tests {
         let (started, running) = oneshot::channel();
         let blocker = store.clone();
         let blocked = tokio::spawn(async move {
+            let mut started = Some(started);
             let block = move |_: &Connection| {
-                let _ = started.send(());
+                let _ = started.take().map(|started| started.send(()));
                 let _ = wait.recv();
                 Ok(())
             };
