@@ -32,6 +32,8 @@ pub(crate) enum Goal {
     RatioAtMost(f64),
     /// The figure itself must be less; there is no yardstick.
     Below(f64),
+    /// Nothing; it is shown for comparison.
+    Shown,
 }
 
 /// One line of the table.
@@ -132,7 +134,12 @@ impl Line {
             yardstick,
             ratio,
             self.goal.to_string(),
-            if self.is_met { "pass" } else { "miss" }.to_owned(),
+            match (self.goal, self.is_met) {
+                (Goal::Shown, _) => "",
+                (_, true) => "pass",
+                (_, false) => "miss",
+            }
+            .to_owned(),
         ]
     }
 }
@@ -143,6 +150,7 @@ impl Goal {
             Self::RatioAtLeast(least) => figure >= least,
             Self::RatioAtMost(most) => figure <= most,
             Self::Below(limit) => figure < limit,
+            Self::Shown => true,
         }
     }
 }
@@ -153,6 +161,7 @@ impl fmt::Display for Goal {
             Self::RatioAtLeast(least) => write!(f, ">= {least:.2}"),
             Self::RatioAtMost(most) => write!(f, "<= {most:.2}"),
             Self::Below(limit) => write!(f, "< {limit} MiB"),
+            Self::Shown => f.write_str("-"),
         }
     }
 }

@@ -22,6 +22,9 @@ const LINGER_SHARE: u32 = 8;
 const MAX_LINGER: Duration = Duration::from_millis(1);
 /// Statements that the writer keeps prepared: all it has.
 const STATEMENTS: usize = 64;
+/// Pages in the log before they are brought into the file, 4 KiB each. A page that changes in every commit, as the last
+/// ones of an index do, is then copied once for many commits; the log stays below 20 MiB.
+const CHECKPOINT_PAGES: u32 = 4_000;
 /// Connections kept for reading.
 const READERS: usize = 4;
 
@@ -244,6 +247,7 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             )));
         }
     }
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     #[cfg(target_os = "macos")]
     connection.pragma_update(None, "fullfsync", "on")?;
     migrate(&connection, path)?;
