@@ -26,6 +26,9 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub const MAX_COMPONENT: u64 = 32 << 20;
 /// The largest memory a plugin can be given.
 const MAX_MEMORY: usize = 512 << 20;
+/// Bytes at the start of a memory that are cleared after use rather than given back to the system, which would interrupt
+/// the other cores. The samples are linked to need no more (`plugins/.cargo/config.toml`).
+const KEPT: usize = 256 << 10;
 /// Bytes a guest may pass to the host in one call.
 const HOSTCALL_BYTES: usize = 2 << 20;
 
@@ -169,10 +172,9 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)
         .max_memory_size(MAX_MEMORY)
-        // The low part of a memory is mostly stack that was never touched: clearing it takes longer than giving it back.
-        .linear_memory_keep_resident(0)
+        .linear_memory_keep_resident(KEPT)
         .table_keep_resident(64 << 10)
-        .max_unused_warm_slots(16)
+        .max_unused_warm_slots(places)
         // A swapped-out dirty page would be handed to the next instance (bytecodealliance/wasmtime#14357).
         .pagemap_scan(Enabled::No);
     let mut config = Config::new();

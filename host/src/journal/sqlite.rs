@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use super::claim::{Candidate, choose, places_held};
 use super::{
@@ -109,45 +109,35 @@ impl Journal for SqliteJournal {
 fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appended> {
     let NewEvent {
         envelope,
-        kind,
         dedupe,
         key,
         plugins,
+        ..
     } = event;
-    let (app, received_at) = (envelope.app.as_str(), envelope.received_at.0);
-    if let Some(dedupe) = dedupe {
-        let mut earlier = connection.prepare_cached(
-            "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
-        )?;
-        let earlier: Option<(i64, String, i64)> = earlier
-            .query_row(params![app, dedupe.key], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        if let Some((seq, id, first)) = earlier {
-            let within = dedupe.window.is_none_or(|window| {
-                received_at.saturating_sub(first)
-                    < i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
-            });
-            if within {
-                return Ok(Appended::Duplicate(event_id(&id)?));
-            }
-            connection
-                .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
-                .execute([seq])?;
+    let received_at = envelope.received_at.0;
+    // Nearly every event is new, so the index is asked while inserting and not before.
+    if !insert(connection, event)? {
+        let (seq, id, first): (i64, String, i64) = connection
+            .prepare_cached(
+                "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
+            )?
+            .query_row(
+                params![
+                    envelope.app.as_str(),
+                    dedupe.as_ref().map(|dedupe| &dedupe.key)
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?;
+        let window = dedupe.as_ref().and_then(|dedupe| dedupe.window);
+        let age = u128::try_from(received_at.saturating_sub(first)).unwrap_or(0);
+        if window.is_none_or(|window| age < window.as_millis()) {
+            return Ok(Appended::Duplicate(event_id(&id)?));
         }
+        connection
+            .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
+            .execute([seq])?;
+        insert(connection, event)?;
     }
-    connection
-        .prepare_cached("INSERT INTO event (id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![
-            envelope.id.to_string(),
-            app,
-            kind.as_str(),
-            envelope.origin.to_text(),
-            received_at,
-            dedupe.as_ref().map(|dedupe| &dedupe.key),
-            &*envelope.raw,
-        ])?;
     let seq = connection.last_insert_rowid();
     let own_key = envelope.id.to_string();
     let key = key.as_deref().unwrap_or(&own_key);
@@ -159,6 +149,31 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
         insert.execute(params![seq, plugin.as_str(), key, received_at])?;
     }
     Ok(Appended::New)
+}
+
+/// Whether the event was inserted; not if another one has its dedupe key.
+fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
+    let NewEvent {
+        envelope,
+        kind,
+        dedupe,
+        ..
+    } = event;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO event (id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (app, dedupe) WHERE dedupe IS NOT NULL DO NOTHING",
+        )?
+        .execute(params![
+            envelope.id.to_string(),
+            envelope.app.as_str(),
+            kind.as_str(),
+            envelope.origin.to_text(),
+            envelope.received_at.0,
+            dedupe.as_ref().map(|dedupe| &dedupe.key),
+            &*envelope.raw,
+        ])?;
+    Ok(inserted == 1)
 }
 
 fn claim_due(
