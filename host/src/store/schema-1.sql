@@ -12,8 +12,9 @@ CREATE TABLE event (
 CREATE UNIQUE INDEX event_dedupe ON event (app, dedupe) WHERE dedupe IS NOT NULL;
 
 -- `ready` is 1 for the oldest open delivery of its plugin and key: the one whose turn it is.
+-- `seq` is that of the event, which is inserted in the same transaction; a foreign key would look it up again.
 CREATE TABLE delivery (
-    seq         INTEGER NOT NULL REFERENCES event (seq),
+    seq         INTEGER NOT NULL,
     plugin      TEXT NOT NULL,
     key         TEXT NOT NULL,
     state       TEXT NOT NULL,

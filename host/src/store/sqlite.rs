@@ -10,16 +10,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
-
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4096;
 /// Jobs of one transaction.
 const BATCH: usize = 256;
-/// The writer waits for more jobs a fraction of the time that a commit takes: one part in so many.
-const LINGER_SHARE: u32 = 8;
-/// The longest such wait.
-const MAX_LINGER: Duration = Duration::from_millis(1);
 /// Statements that the writer keeps prepared: all it has.
 const STATEMENTS: usize = 64;
 /// Pages in the log before they are brought into the file, 4 KiB each. A page that changes in every commit, as the last
@@ -276,57 +270,25 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     let mut closing = None;
-    let mut linger = Duration::ZERO;
     while closing.is_none()
         && let Some(first) = queue.blocking_recv()
     {
-        match first {
-            Message::Job(job) => {
-                batch.push(job);
-                closing = gather(&mut queue, &mut batch, linger);
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            match message {
+                Message::Job(job) => batch.push(job),
+                Message::Close(done) => closing = Some(done),
             }
-            Message::Close(done) => closing = Some(done),
+            if batch.len() < BATCH && closing.is_none() {
+                next = queue.try_recv().ok();
+            }
         }
-        let start = clock::instant();
         commit(&connection, &mut batch);
-        // The mean of the last ones, because a batch that only reads is quick and says nothing of the disk.
-        linger = (linger + start.elapsed() / LINGER_SHARE).min(2 * MAX_LINGER) / 2;
     }
     // Closing the last connection brings everything from the log into the file itself.
     drop(connection);
     if let Some(done) = closing {
         let _ = done.send(());
-    }
-}
-
-/// Adds the jobs that wait, and those that follow one upon another for at most `linger`; stops at the wish to close.
-///
-/// Whoever was answered by the last commit often has a next job at once. Without a moment's patience the first of them
-/// would get a sync of its own, and all others would wait for it.
-fn gather(
-    queue: &mut mpsc::Receiver<Message>,
-    batch: &mut Vec<Box<dyn Job>>,
-    linger: Duration,
-) -> Option<oneshot::Sender<()>> {
-    let start = clock::instant();
-    let mut is_first_look = true;
-    loop {
-        let before = batch.len();
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
-        {
-            match next {
-                Message::Job(job) => batch.push(job),
-                Message::Close(done) => return Some(done),
-            }
-        }
-        let is_quiet = batch.len() == before && !is_first_look;
-        if is_quiet || batch.len() == BATCH || start.elapsed() >= linger {
-            return None;
-        }
-        is_first_look = false;
-        #[allow(clippy::disallowed_methods)]
-        std::thread::sleep(linger / 4);
     }
 }
 
