@@ -249,11 +249,7 @@ fn first_lines(error: &wasmtime::Error) -> String {
         text = format!("{text} ({})", context.join("; "));
     }
     if text.len() > 1000 {
-        let end = (0..=1000)
-            .rev()
-            .find(|end| text.is_char_boundary(*end))
-            .unwrap_or(0);
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(1000));
         text.push('…');
     }
     text

@@ -240,11 +240,7 @@ impl Plugin {
 /// Reasons come from guests and end up in lists.
 fn shortened(mut reason: String) -> String {
     if reason.len() > 500 {
-        let end = (0..=500)
-            .rev()
-            .find(|end| reason.is_char_boundary(*end))
-            .unwrap_or(0);
-        reason.truncate(end);
+        reason.truncate(reason.floor_char_boundary(500));
         reason.push('…');
     }
     reason

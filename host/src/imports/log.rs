@@ -8,11 +8,7 @@ const MAX_LINE: usize = 4096;
 
 impl Host for State {
     async fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        let end = (0..=MAX_LINE.min(message.len()))
-            .rev()
-            .find(|end| message.is_char_boundary(*end))
-            .unwrap_or(0);
-        let line = &message[..end];
+        let line = &message[..message.floor_char_boundary(MAX_LINE)];
         let event = self
             .task()
             .map(|task| task.envelope.id.to_string())
