@@ -66,7 +66,8 @@ const MODULES: &[Module] = &[
         "config",
         &["rules", "retry", "event", "secret", "clock", "ids"],
     ),
-    module(0, "rules", &["event", "ids"]),
+    // Whether a plugin is active depends on the time at which an event came.
+    module(0, "rules", &["event", "clock", "ids"]),
     module(0, "retry", &["attempt", "clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),

@@ -9,7 +9,7 @@ use dingtalk::{Callback, Client, Credentials, Endpoints};
 use crate::config::{self, Config};
 use crate::ids::{AppName, Generation, PluginName};
 use crate::plugin::{Plugin, Summary};
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules, Standing};
 
 /// One app as the rest of belfry uses it.
 pub struct App {
@@ -79,8 +79,8 @@ pub struct Active {
     pub apps: HashMap<AppName, Arc<App>>,
     /// The plugins.
     pub plugins: HashMap<PluginName, Arc<Plugin>>,
-    /// Who gets what. **Invariant:** every plugin named here is loaded.
-    pub rules: Vec<Rule>,
+    /// Who gets what. **Invariant:** every plugin that a choice names is loaded.
+    pub rules: Rules,
 }
 
 impl Active {
@@ -91,22 +91,30 @@ impl Active {
         apps: Vec<Arc<App>>,
         plugins: Vec<Arc<Plugin>>,
     ) -> Self {
-        let rules = plugins
-            .iter()
-            .map(|plugin| rule(plugin.settings()))
+        let plugins: HashMap<PluginName, Arc<Plugin>> = plugins
+            .into_iter()
+            .map(|plugin| (plugin.settings().name.clone(), plugin))
             .collect();
+        let apps: HashMap<AppName, Arc<App>> = apps
+            .into_iter()
+            .map(|app| (app.settings.name.clone(), app))
+            .collect();
+        let rules = config.plugins.iter().map(|wanted| {
+            match plugins.get(&wanted.name) {
+                // What is loaded may have older settings than the file, when the newer ones were refused.
+                Some(loaded) if apps.contains_key(&loaded.settings().app) => {
+                    rule(loaded.settings(), Standing::Active)
+                }
+                _ if wanted.enabled => rule(wanted, Standing::NotLoaded),
+                _ => rule(wanted, Standing::Disabled),
+            }
+        });
         Self {
             generation,
+            rules: Rules::new(rules.collect()),
             config,
-            apps: apps
-                .into_iter()
-                .map(|app| (app.settings.name.clone(), app))
-                .collect(),
-            plugins: plugins
-                .into_iter()
-                .map(|plugin| (plugin.settings().name.clone(), plugin))
-                .collect(),
-            rules,
+            apps,
+            plugins,
         }
     }
 
@@ -132,12 +140,15 @@ impl Active {
     }
 }
 
-fn rule(settings: &config::Plugin) -> Rule {
+fn rule(settings: &config::Plugin, standing: Standing) -> Rule {
     Rule {
         plugin: settings.name.clone(),
         app: settings.app.clone(),
         events: settings.events.clone(),
         when: settings.when.clone(),
+        hours: settings.hours.clone(),
+        order: settings.order,
+        standing,
     }
 }
 

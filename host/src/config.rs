@@ -19,8 +19,10 @@ mod app;
 mod document;
 mod grant;
 mod hook;
+mod hours;
 mod plugin;
 mod process;
+mod restart;
 mod section;
 
 #[cfg(test)]
@@ -141,22 +143,9 @@ impl Config {
         }
     }
 
-    /// The settings that differ and need a restart, by their keys.
-    pub fn restart_needed(&self, newer: &Self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        if self.server != newer.server {
-            keys.push("server");
-        }
-        if self.store != newer.store {
-            keys.push("store");
-        }
-        if self.engine != newer.engine {
-            keys.push("engine");
-        }
-        if self.retry != newer.retry {
-            keys.push("retry");
-        }
-        keys
+    /// The settings that differ and need a restart: each key with what it was and what it would be.
+    pub fn restart_needed(&self, newer: &Self) -> Vec<String> {
+        restart::needed(self, newer)
     }
 
     fn check_names(&self, root: &Section<'_>) {

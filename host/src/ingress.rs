@@ -14,7 +14,6 @@ use crate::config::Receive;
 use crate::event::{Content, Envelope, Facts, Origin};
 use crate::ids::AppName;
 use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
-use crate::rules::choose;
 use crate::wake::Waker;
 
 use self::body::BodyError;
@@ -111,7 +110,8 @@ impl Ingress {
             dedupe,
         } = arrived;
         let facts = Facts::of(&content);
-        let choice = choose(&active.rules, &app, &facts);
+        let received_at = clock::now();
+        let choice = active.rules.choose(&app, &facts, received_at);
         let id = clock::event_id();
         for (plugin, reason) in &choice.failed {
             tracing::warn!(event = %id, %plugin, reason, "condition cannot be evaluated, the plugin does not get the event");
@@ -121,7 +121,7 @@ impl Ingress {
             id,
             app: app.clone(),
             origin,
-            received_at: clock::now(),
+            received_at,
             raw: raw.into(),
         };
         let event = NewEvent {

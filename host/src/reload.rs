@@ -130,7 +130,7 @@ async fn build(config: Config, sandbox: &Sandbox, present: Option<&Active>) -> B
         }
     }
     let mut plugins = Vec::new();
-    for settings in &config.plugins {
+    for settings in config.plugins.iter().filter(|plugin| plugin.enabled) {
         let current = present.and_then(|present| present.plugins.get(&settings.name));
         match plugin(settings, sandbox, current).await {
             Ok(plugin) => plugins.push(plugin),
@@ -179,6 +179,8 @@ fn is_same(a: &config::Plugin, b: &config::Plugin) -> bool {
         && a.app == b.app
         && a.events == b.events
         && a.when == b.when
+        && a.hours == b.hours
+        && a.order == b.order
         && a.grant == b.grant
         && a.limits == b.limits
         && a.config == b.config
@@ -282,7 +284,7 @@ impl Reloader {
                 } else {
                     for key in restart {
                         let reason =
-                            format!("{key} changed, which needs a restart; the rest is taken over");
+                            format!("{key}, which needs a restart; the rest is taken over");
                         refused.push(Refusal {
                             subject: "bot.toml".to_owned(),
                             reason,

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::grant::{self, Grant};
+use super::hours;
 use super::section::Section;
 use crate::event::Subscription;
 use crate::ids::{AppName, PluginName};
-use crate::rules::Condition;
+use crate::rules::{Condition, Hours};
 
 /// A `[[plugin]]`.
 #[derive(Debug, Clone)]
@@ -23,6 +24,12 @@ pub struct Plugin {
     pub events: Vec<Subscription>,
     /// A further condition on the event.
     pub when: Option<Condition>,
+    /// The times at which it gets events; `None` is always.
+    pub hours: Option<Hours>,
+    /// Its place among the plugins of one event; small ones come first.
+    pub order: i32,
+    /// Whether it is loaded and gets events at all.
+    pub enabled: bool,
     /// What it may do.
     pub grant: Grant,
     /// What an attempt may use.
@@ -90,6 +97,11 @@ pub(super) fn plugin(mut section: Section<'_>, apps: &HashSet<&str>) -> Plugin {
         app: app.as_str().into(),
         events,
         when,
+        hours: section.section("active").and_then(hours::read),
+        order: section
+            .integer("order", -1000..=1000)
+            .map_or(0, |order| i32::try_from(order).unwrap_or_default()),
+        enabled: section.boolean("enabled").unwrap_or(true),
         grant: section
             .section("grant")
             .map(grant::read)

@@ -110,3 +110,73 @@ fn a_secret_file_lies_beside_the_configuration() {
         "from a file"
     );
 }
+
+#[test]
+fn rules_are_read_and_wrong_ones_told() {
+    let text = |keys: &str| {
+        format!(
+            "[[app]]\nname = \"a\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n\
+             [[plugin]]\nname = \"p\"\napp = \"a\"\ncomponent = \"p.wasm\"\nevents = [\"alert\"]\n{keys}\n"
+        )
+    };
+    let keys = "order = -5\nenabled = false\nactive = { days = \"mon-fri\", hours = \"22:00-06:00\", zone = \"Europe/Berlin\" }";
+    let plugin = &parse(&text(keys)).unwrap().plugins[0];
+    assert_eq!((plugin.order, plugin.enabled), (-5, false));
+    assert_eq!(
+        plugin.hours.as_ref().unwrap().to_string(),
+        "mon,tue,wed,thu,fri 22:00-06:00 Europe/Berlin"
+    );
+    for (keys, told) in [
+        ("order = 1001", "plugin.p.order: must be between"),
+        (
+            "enabled = \"no\"",
+            "plugin.p.enabled: must be true or false",
+        ),
+        ("active = {}", "plugin.p.active: must name `days`, `hours`"),
+        (
+            "active = { days = \"monday\" }",
+            "plugin.p.active.days: must be days such as",
+        ),
+        (
+            "active = { hours = \"9-18\" }",
+            "plugin.p.active.hours: must be hours such as",
+        ),
+        (
+            "active = { hours = \"09:00-18:00\", zone = \"Here\" }",
+            "plugin.p.active.zone: must be a zone",
+        ),
+        (
+            "active = { hours = \"09:00-18:00\", tz = \"Here\" }",
+            "plugin.p.active.tz: is not a key",
+        ),
+    ] {
+        let problems = parse(&text(keys)).unwrap_err();
+        let told_all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(
+            told_all.len() == 1 && told_all[0].contains(told),
+            "{keys}: {told_all:?}"
+        );
+    }
+}
+
+#[test]
+fn what_needs_a_restart_is_named_by_its_key() {
+    let old = parse("[server]\ndrain = \"20s\"").unwrap();
+    let new = parse(
+        "[server]\nlisten = \"127.0.0.1:1\"\ndrain = \"5s\"\n[store]\nurl = \"sqlite:other.db\"\n\
+         [engine]\nmax-concurrent = 8\n[retry]\nmax-attempts = 2",
+    )
+    .unwrap();
+    assert_eq!(
+        old.restart_needed(&new),
+        [
+            "server.listen changed from \"127.0.0.1:8700\" to \"127.0.0.1:1\"",
+            "server.drain changed from 20s to 5s",
+            "store.url changed from \"/etc/belfry/belfry.db\" to \"/etc/belfry/other.db\"",
+            "engine.max-concurrent changed from 64 to 8",
+            "engine.cache changed from \"/etc/belfry/belfry.cache\" to \"/etc/belfry/other.cache\"",
+            "retry.max-attempts changed from 5 to 2",
+        ]
+    );
+    assert!(old.restart_needed(&old).is_empty());
+}
