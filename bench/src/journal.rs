@@ -29,7 +29,7 @@ const PRODUCERS: u32 = 64;
 pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
     let folder = places.fresh("journal")?;
     let store = Store::open(&folder.join("journal.db"))?;
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::new(store));
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(store).await?);
     let group = Arc::new(Group::open(&folder.join("group.db"))?);
     let against_group = rounds
         .take(async |side, time| match side {

@@ -85,7 +85,7 @@ impl Host {
         let generation = active.generation;
         let snapshot = Snapshot::new(active);
 
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::new(store.clone()));
+        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(store.clone()).await?);
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let (waker, outbound) = (Waker::default(), TaskTracker::new());
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());

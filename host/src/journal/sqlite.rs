@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -13,7 +12,7 @@ use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
     NewEvent, State,
 };
-use crate::clock::UnixMs;
+use crate::clock::{self, UnixMs};
 use crate::event::{Envelope, Origin};
 use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::store::sqlite::{Store, StoreError, open_reader};
@@ -26,12 +25,18 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// A journal in an open store.
-    pub fn new(store: Store) -> Self {
-        Self {
+    /// The journal in an open store. New event ids will come after those it has.
+    pub async fn open(store: Store) -> Result<Self, JournalError> {
+        let last: Option<i64> = store
+            .read(|connection| {
+                connection.query_row("SELECT max(seq) FROM event", [], |row| row.get(0))
+            })
+            .await?;
+        clock::ids_go_on_after(last.unwrap_or(0));
+        Ok(Self {
             store,
             claimed: Mutex::default(),
-        }
+        })
     }
 
     /// Lists events of a file that another process may be writing.
@@ -117,7 +122,7 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
     let received_at = envelope.received_at.0;
     // Nearly every event is new, so the index is asked while inserting and not before.
     if !insert(connection, event)? {
-        let (seq, id, first): (i64, String, i64) = connection
+        let (seq, id, first): (i64, EventId, i64) = connection
             .prepare_cached(
                 "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
             )?
@@ -126,19 +131,18 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
                     envelope.app.as_str(),
                     dedupe.as_ref().map(|dedupe| &dedupe.key)
                 ],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, event_id(row, 1)?, row.get(2)?)),
             )?;
         let window = dedupe.as_ref().and_then(|dedupe| dedupe.window);
         let age = u128::try_from(received_at.saturating_sub(first)).unwrap_or(0);
         if window.is_none_or(|window| age < window.as_millis()) {
-            return Ok(Appended::Duplicate(event_id(&id)?));
+            return Ok(Appended::Duplicate(id));
         }
         connection
             .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
             .execute([seq])?;
         insert(connection, event)?;
     }
-    let seq = connection.last_insert_rowid();
     let own_key = envelope.id.to_string();
     let key = key.as_deref().unwrap_or(&own_key);
     let mut insert = connection.prepare_cached(
@@ -146,7 +150,12 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
          NOT EXISTS (SELECT 1 FROM delivery WHERE plugin = ?2 AND key = ?3 AND state = 'pending'), ?4)",
     )?;
     for plugin in plugins {
-        insert.execute(params![seq, plugin.as_str(), key, received_at])?;
+        insert.execute(params![
+            envelope.id.order(),
+            plugin.as_str(),
+            key,
+            received_at
+        ])?;
     }
     Ok(Appended::New)
 }
@@ -161,11 +170,12 @@ fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
     } = event;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO event (id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO event (seq, id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (app, dedupe) WHERE dedupe IS NOT NULL DO NOTHING",
         )?
         .execute(params![
-            envelope.id.to_string(),
+            envelope.id.order(),
+            envelope.id.as_bytes(),
             envelope.app.as_str(),
             kind.as_str(),
             envelope.origin.to_text(),
@@ -199,7 +209,7 @@ fn claim_due(
         while let Some(row) = rows.next()? {
             let seq: i64 = row.get(0)?;
             let id = DeliveryId {
-                event: event_id(&text(row, 1)?)?,
+                event: event_id(row, 1)?,
                 plugin: plugin.clone(),
             };
             if !taken.contains(&id) {
@@ -275,10 +285,10 @@ fn finish(
     let (seq, key): (i64, String) = connection
         .prepare_cached(
             "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7
-             WHERE seq = (SELECT seq FROM event WHERE id = ?1) AND plugin = ?2 RETURNING seq, key",
+             WHERE seq = ?1 AND plugin = ?2 RETURNING seq, key",
         )?
         .query_row(
-            params![id.event.to_string(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0)],
+            params![id.event.order(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0)],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
     if !open {
@@ -297,8 +307,9 @@ fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<EventR
         "SELECT seq, id, app, kind, origin, received_at, raw FROM event WHERE 1".to_owned();
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(id) = filter.id {
-        values.push(Box::new(id.to_string()));
-        sql.push_str(" AND id = ?1");
+        values.push(Box::new(id.order()));
+        values.push(Box::new(*id.as_bytes()));
+        sql.push_str(" AND seq = ?1 AND id = ?2");
     }
     match filter.state {
         None => {}
@@ -328,7 +339,7 @@ fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<EventR
             continue;
         }
         events.push(EventRecord {
-            id: event_id(&text(row, 1)?)?,
+            id: event_id(row, 1)?,
             app: text(row, 2)?.as_str().into(),
             kind: row.get(3)?,
             origin: row.get(4)?,
@@ -369,8 +380,8 @@ fn timestamp(ms: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 
-fn event_id(text: &str) -> rusqlite::Result<EventId> {
-    EventId::from_str(text).map_err(|error| damaged(0, &error.to_string()))
+fn event_id(row: &Row<'_>, column: usize) -> rusqlite::Result<EventId> {
+    row.get(column).map(EventId::from_bytes)
 }
 
 fn damaged(column: usize, text: &str) -> rusqlite::Error {

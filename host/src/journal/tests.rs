@@ -38,14 +38,15 @@ fn with_dedupe(mut event: NewEvent, key: &str, window: Option<Duration>) -> NewE
     event
 }
 
-fn sqlite(folder: &tempfile::TempDir) -> SqliteJournal {
-    SqliteJournal::new(Store::open(&folder.path().join("journal.db")).unwrap())
+async fn sqlite(folder: &tempfile::TempDir) -> SqliteJournal {
+    let store = Store::open(&folder.path().join("journal.db")).unwrap();
+    SqliteJournal::open(store).await.unwrap()
 }
 
 /// Runs a story on every implementation.
 async fn on_each<F: AsyncFn(Arc<dyn Journal>)>(story: F) {
     let folder = tempfile::tempdir().unwrap();
-    story(Arc::new(sqlite(&folder))).await;
+    story(Arc::new(sqlite(&folder).await)).await;
     story(Arc::new(MemoryJournal::default())).await;
 }
 
@@ -270,7 +271,7 @@ async fn a_plugin_gets_no_more_places_than_it_leaves_free() {
 async fn what_was_acknowledged_is_there_after_reopening_and_claims_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let journal = sqlite(&folder);
+        let journal = sqlite(&folder).await;
         journal.append(event("acme", "k", &["a"])).await.unwrap();
         journal
             .append(with_dedupe(event("acme", "k", &[]), "same", None))
@@ -278,7 +279,7 @@ async fn what_was_acknowledged_is_there_after_reopening_and_claims_are_forgotten
             .unwrap();
         assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
     }
-    let journal = sqlite(&folder);
+    let journal = sqlite(&folder).await;
     assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
     let again = with_dedupe(event("acme", "k", &[]), "same", None);
     assert!(matches!(
@@ -290,7 +291,7 @@ async fn what_was_acknowledged_is_there_after_reopening_and_claims_are_forgotten
 #[tokio::test]
 async fn many_appends_at_once_are_all_there() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Arc::new(sqlite(&folder));
+    let journal = Arc::new(sqlite(&folder).await);
     let mut appends = tokio::task::JoinSet::new();
     for number in 0..500 {
         let journal = Arc::clone(&journal);
@@ -339,7 +340,7 @@ proptest! {
 
 async fn compare(steps: Vec<Step>) {
     let folder = tempfile::tempdir().unwrap();
-    let (mut disk, memory) = (sqlite(&folder), MemoryJournal::default());
+    let (mut disk, memory) = (sqlite(&folder).await, MemoryJournal::default());
     let mut claimed: Vec<Claimed> = Vec::new();
     let mut now = NOW;
     for step in steps {
@@ -390,7 +391,7 @@ async fn compare(steps: Vec<Step>) {
             Step::Finish { .. } => {}
             Step::Reopen => {
                 drop(disk);
-                disk = sqlite(&folder);
+                disk = sqlite(&folder).await;
                 // Those that were claimed come back; both sides claim them again.
                 let back = disk.claim_due(now, usize::MAX).await.unwrap();
                 let mut all: Vec<DeliveryId> =

@@ -1,6 +1,7 @@
+-- `seq` is the part of the id that ascends, so that an event is found by its id without an index.
 CREATE TABLE event (
     seq         INTEGER PRIMARY KEY,
-    id          TEXT NOT NULL UNIQUE,
+    id          BLOB NOT NULL,
     app         TEXT NOT NULL,
     kind        TEXT NOT NULL,
     origin      TEXT NOT NULL,
