@@ -61,10 +61,24 @@ const AMBIENT_WASI: [&str; 5] = [
     "wasi:filesystem",
 ];
 
+/// The sockets of WASI 0.2. A C library that is linked whole, as CPython's is, imports all of them whether or not the
+/// program ever opens one, so all together ask for nothing; the host's refuse every call. Some of them alone were
+/// written by somebody who wants a socket and will not get one.
+const WHOLE_SOCKETS: [&str; 7] = [
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
+];
+
 /// What one import is.
 #[derive(Debug, PartialEq, Eq)]
 enum Import {
     Ambient,
+    Socket,
     Grantable(Capability),
     Unknown,
 }
@@ -84,8 +98,12 @@ fn classify(import: &str) -> Import {
         let row = Capability::ROWS.iter().find(|row| row.1 == interface);
         return row.map_or(Import::Unknown, |row| Import::Grantable(row.0));
     }
-    if AMBIENT_WASI.contains(&package) && version.starts_with("0.2.") {
+    if !version.starts_with("0.2.") {
+        Import::Unknown
+    } else if AMBIENT_WASI.contains(&package) {
         Import::Ambient
+    } else if WHOLE_SOCKETS.contains(&path) {
+        Import::Socket
     } else {
         Import::Unknown
     }
@@ -136,13 +154,18 @@ pub fn compare<'a>(
     grant: &Grant,
 ) -> Result<Requests, Refusal> {
     let mut requested = Vec::new();
+    let mut sockets = Vec::new();
     let mut unknown = Vec::new();
     for import in imports {
         match classify(import) {
             Import::Ambient => {}
+            Import::Socket => sockets.push(import.to_owned()),
             Import::Grantable(capability) => requested.push(capability),
             Import::Unknown => unknown.push(import.to_owned()),
         }
+    }
+    if sockets.len() < WHOLE_SOCKETS.len() {
+        unknown.append(&mut sockets);
     }
     if !unknown.is_empty() {
         return Err(Refusal::Unknown(unknown));
@@ -200,6 +223,21 @@ mod tests {
                 "{refusal}"
             );
         }
+    }
+
+    #[test]
+    fn a_whole_c_library_asks_for_no_socket() {
+        let whole: Vec<String> = WHOLE_SOCKETS
+            .iter()
+            .map(|path| format!("{path}@0.2.9"))
+            .collect();
+        let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
+        assert!(check(&whole, &Grant::default()).is_ok());
+        let refusal = check(&whole[1..], &Grant::default()).unwrap_err();
+        assert!(
+            refusal.contains("wasi:sockets/tcp-create-socket@0.2.9"),
+            "{refusal}"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub use self::state::{Exhausted, State, Task};
 mod outbound;
 mod state;
 mod wasi;
+mod words;
 
 /// How often running guests are interrupted to count their time and to let others run.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -125,7 +126,7 @@ impl Sandbox {
         let mut store = self.store(state);
         match tokio::time::timeout(wall, work(&mut store)).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(classify(&error)),
+            Ok(Err(error)) => Err(classify(&error, store.data().last_words().line())),
             Err(_elapsed) => Err(Outcome::Exhausted(Budget::Wall)),
         }
     }
@@ -228,14 +229,18 @@ fn start_tick(engine: &Engine) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn classify(error: &wasmtime::Error) -> Outcome {
+fn classify(error: &wasmtime::Error, last_words: Option<String>) -> Outcome {
     if let Some(Exhausted(budget)) = error.downcast_ref() {
         return Outcome::Exhausted(*budget);
     }
     match error.downcast_ref() {
         Some(Trap::Interrupt) => Outcome::Exhausted(Budget::Cpu),
         _ => Outcome::Trap {
-            reason: first_lines(error),
+            reason: match last_words {
+                // Where the engine stopped says less than what the guest itself had to say.
+                Some(words) => format!("{words} ({})", error.root_cause()),
+                None => first_lines(error),
+            },
         },
     }
 }

@@ -28,7 +28,7 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
         ("spin", 2, "out of time: cpu limit"),
         ("swell", 2, "out of memory: memory limit"),
         ("flood", 2, "too many host calls: calls limit"),
-        ("panic", 2, "trap: "),
+        ("panic", 2, "trap: thread '<unnamed>' "),
         ("sleep", 2, "out of time: wall limit"),
         (
             "reject",
@@ -56,6 +56,9 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
         assert_eq!(delivery["state"], "dead", "{mode}: {delivery}");
         assert_eq!(delivery["attempts"], attempts, "{mode}: {delivery}");
         let told = delivery["reason"].as_str().unwrap();
+        if mode == "panic" {
+            assert!(told.contains("on purpose"), "{told}");
+        }
         if reason.ends_with(' ') {
             assert!(told.starts_with(reason), "{mode}: {told}");
         } else {

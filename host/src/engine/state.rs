@@ -9,6 +9,7 @@ use wasmtime::{ResourceLimiter, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::wasi::virtual_context;
+use super::words::LastWords;
 use crate::attempt::Budget;
 use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
@@ -54,6 +55,7 @@ pub struct State {
     table: ResourceTable,
     used: Used,
     task: Option<Arc<Task>>,
+    last_words: LastWords,
 }
 
 struct Used {
@@ -92,7 +94,8 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(1_000);
         let seed = event.map_or([0; 16], |event| *event.as_bytes());
-        let wasi = virtual_context(&plugin, seed, now);
+        let last_words = LastWords::default();
+        let wasi = virtual_context(&plugin, seed, now, &last_words);
         let used = Used {
             memory_limit: limits.memory,
             memory: 0,
@@ -107,6 +110,7 @@ impl State {
             table,
             used,
             task,
+            last_words,
         }
     }
 
@@ -145,6 +149,11 @@ impl State {
         self.used.log_lines += 1;
         self.used.log_bytes += bytes;
         Some(self.used.log_lines <= LOG_LINES && self.used.log_bytes <= LOG_BYTES)
+    }
+
+    /// What it said before its end.
+    pub(super) fn last_words(&self) -> &LastWords {
+        &self.last_words
     }
 
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {

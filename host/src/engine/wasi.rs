@@ -12,6 +12,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
 
+use super::words::LastWords;
 use crate::clock::UnixMs;
 use crate::ids::PluginName;
 
@@ -20,7 +21,16 @@ const MAX_RANDOM: u64 = 64 << 10;
 /// Bytes of one printed piece that reach the log.
 const MAX_PRINTED: usize = 4096;
 
-pub(super) fn virtual_context(plugin: &PluginName, seed: [u8; 16], now: UnixMs) -> WasiCtx {
+pub(super) fn virtual_context(
+    plugin: &PluginName,
+    seed: [u8; 16],
+    now: UnixMs,
+    last_words: &LastWords,
+) -> WasiCtx {
+    let printed = |last_words| Printed {
+        plugin: plugin.clone(),
+        last_words,
+    };
     let mut wide = [0; 32];
     wide[..16].copy_from_slice(&seed);
     let now = Duration::from_millis(u64::try_from(now.0).unwrap_or(0));
@@ -31,8 +41,8 @@ pub(super) fn virtual_context(plugin: &PluginName, seed: [u8; 16], now: UnixMs) 
         .max_random_size(MAX_RANDOM)
         .wall_clock(Standing(now))
         .monotonic_clock(Stepping(AtomicU64::new(0)))
-        .stdout(Printed(plugin.clone()))
-        .stderr(Printed(plugin.clone()))
+        .stdout(printed(None))
+        .stderr(printed(Some(last_words.clone())))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -67,7 +77,11 @@ impl HostMonotonicClock for Stepping {
 
 /// Standard output and error: pieces as they are written become log lines of the plugin.
 #[derive(Clone)]
-struct Printed(PluginName);
+struct Printed {
+    plugin: PluginName,
+    /// Of standard error only.
+    last_words: Option<LastWords>,
+}
 
 impl IsTerminal for Printed {
     fn is_terminal(&self) -> bool {
@@ -87,10 +101,13 @@ impl AsyncWrite for Printed {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        if let Some(last_words) = &self.last_words {
+            last_words.hear(bytes);
+        }
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_PRINTED)]);
         let text = text.trim_end();
         if !text.is_empty() {
-            tracing::debug!(plugin = %self.0, text, "plugin printed");
+            tracing::debug!(plugin = %self.plugin, text, "plugin printed");
         }
         Poll::Ready(Ok(bytes.len()))
     }
