@@ -30,8 +30,10 @@ const fn module(layer: u8, name: &'static str, beside: &'static [&'static str]) 
 const MODULES: &[Module] = &[
     // 6: puts the parts together. `commands` holds what the program's commands do, one file each, so that `main` stays
     // arguments, logging and exit code.
-    module(6, "main", &["app", "commands"]),
-    module(6, "commands", &["app"]),
+    module(6, "main", &["app", "commands", "toolchain"]),
+    module(6, "commands", &["app", "toolchain"]),
+    // Makes plugins before anything runs them, so it knows nothing of the host.
+    module(6, "toolchain", &[]),
     module(6, "app", &[]),
     // 5: reads what is below and hands requests over. `gateway` is a door like the other two, for other services.
     module(5, "server", &[]),

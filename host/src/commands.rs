@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 mod check;
 mod dev;
 mod events;
+mod plugin;
 mod rebuild;
 mod serve;
 mod simulator;
@@ -56,7 +57,8 @@ enum Command {
 
     /// Run host and simulator in one process and rebuild plugins when their sources change.
     ///
-    /// A plugin whose component is plugins/NAME.wasm is rebuilt with cargo when plugins/NAME/ holds its sources.
+    /// A plugin whose component is plugins/NAME.wasm is rebuilt when plugins/NAME/ holds its sources, in any language
+    /// that `belfry plugin build` knows.
     Dev(dev::Options),
 
     /// Run the simulated DingTalk alone.
@@ -66,6 +68,10 @@ enum Command {
 
     /// Read the configuration, load every plugin and report every problem; exit code 1 if there is any.
     Check(check::Options),
+
+    /// Make and build plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 
     /// Look into the journal.
     #[command(subcommand)]
@@ -81,6 +87,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Dev(options) => dev::run(options).await,
         Command::Simulator(options) => simulator::run(options).await,
         Command::Check(options) => check::run(options).await,
+        Command::Plugin(command) => plugin::run(command).await,
         Command::Events(command) => events::run(&command),
     };
     result.unwrap_or_else(|error| {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod commands;
+mod toolchain;
 
 #[tokio::main]
 async fn main() -> ExitCode {

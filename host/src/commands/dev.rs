@@ -8,6 +8,7 @@ use belfry::app::Host;
 use belfry::config::Config;
 use tokio_util::sync::CancellationToken;
 
+use super::plugin::ToolsFolder;
 use super::serve::Signals;
 use super::{ConfigFile, rebuild};
 
@@ -19,11 +20,15 @@ pub(super) struct Options {
     /// Where the simulator listens; `oapi-base` and `api-base` in the configuration must name it.
     #[arg(long, default_value = "127.0.0.1:8790")]
     simulator: SocketAddr,
+
+    #[command(flatten)]
+    tools: ToolsFolder,
 }
 
 #[allow(clippy::print_stdout)]
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
+    let tools = options.tools.tools()?;
     let path = options.file.config;
     let config = Config::load(&path)?;
     let simulator = simulator::start(simulator::Options {
@@ -59,6 +64,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (stop, snapshot) = (CancellationToken::new(), host.snapshot.clone());
     let rebuilding = tokio::spawn(rebuild::watch(
         move || rebuild::sources(&snapshot.load().config),
+        tools,
         stop.clone(),
     ));
     signals.until_stop(&host).await;

@@ -1,48 +1,62 @@
-//! Rebuilds Rust plugins when their sources change, for `belfry dev`.
+//! Rebuilds plugins when their sources change, for `belfry dev`.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use belfry::config::Config;
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
-use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::toolchain::{self, Language, Tools};
 
 /// How often it is asked which plugins there are.
 const LOOK: Duration = Duration::from_secs(2);
 /// Changes within this time cause one build.
 const DEBOUNCE: Duration = Duration::from_millis(300);
-const TARGET: &str = "wasm32-wasip2";
 
 /// The sources of one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sources {
-    /// The crate, such as `plugins/echo`.
+    /// The plugin's folder, such as `plugins/echo`.
     folder: PathBuf,
+    /// The folders in which an author's files are, that of the plugin first.
+    inner: Vec<PathBuf>,
     /// Where its component belongs, such as `plugins/echo.wasm`.
     component: PathBuf,
 }
 
 /// The plugins whose sources lie beside their components.
 pub(super) fn sources(config: &Config) -> Vec<Sources> {
-    let sources = config.plugins.iter().map(|plugin| Sources {
-        folder: plugin.component.with_extension(""),
-        component: plugin.component.clone(),
+    let folders = config.plugins.iter().map(|plugin| {
+        let component = plugin.component.clone();
+        (component.with_extension(""), component)
     });
-    sources
-        .filter(|sources| sources.folder.join("Cargo.toml").is_file())
+    folders
+        .filter(|(folder, _)| folder.is_dir() && Language::of(folder).is_ok())
+        .map(|(folder, component)| Sources {
+            inner: toolchain::source_folders(&folder),
+            folder,
+            component,
+        })
         .collect()
 }
 
 /// Watches and rebuilds until `stop`. `sources` is asked again now and then, because plugins come and go.
-pub(super) async fn watch(sources: impl Fn() -> Vec<Sources>, stop: CancellationToken) {
+pub(super) async fn watch(
+    sources: impl Fn() -> Vec<Sources>,
+    tools: Tools,
+    stop: CancellationToken,
+) {
+    let report = |text: &str| tracing::info!("{text}");
+    let options = toolchain::Options {
+        tools: &tools,
+        install: false,
+        report: &report,
+    };
     let changed = Arc::new(Notify::new());
     let mut watched: Vec<Watched> = Vec::new();
     loop {
@@ -66,12 +80,20 @@ pub(super) async fn watch(sources: impl Fn() -> Vec<Sources>, stop: Cancellation
                 continue;
             }
             tracing::info!(folder = ?sources.folder, "sources changed, building");
-            match build(sources).await {
+            let build = toolchain::build(&sources.folder, &sources.component, &options);
+            let built = tokio::select! {
+                () = stop.cancelled() => return,
+                built = build => built,
+            };
+            match built {
                 // The watcher of component files takes it from here.
-                Ok(()) => tracing::info!(component = ?sources.component, "plugin built"),
+                Ok(built) => {
+                    let language = built.language.name();
+                    tracing::info!(component = ?sources.component, language, "plugin built");
+                }
                 Err(error) => {
                     tracing::error!(
-                        error = format!("{error:#}"),
+                        error = format!("{:#}", anyhow::Error::new(error)),
                         "the plugin was not built, the old one goes on"
                     );
                 }
@@ -92,19 +114,32 @@ impl Watched {
     fn new(sources: Sources, changed: &Arc<Notify>) -> Self {
         let (is_dirty, changed) = (Arc::new(AtomicBool::new(false)), Arc::clone(changed));
         let dirty = Arc::clone(&is_dirty);
+        let folder = sources.folder.clone();
+        let is_source = move |path: &PathBuf| {
+            // The folder itself changes when a build makes one inside it.
+            path.strip_prefix(&folder)
+                .is_ok_and(|inner| !inner.as_os_str().is_empty() && toolchain::is_source(inner))
+        };
         let debouncer = new_debouncer(DEBOUNCE, None, move |events: DebounceEventResult| {
             // Reading a file is an event too, and building reads them all.
-            if events.is_ok_and(|events| events.iter().any(|event| !event.kind.is_access())) {
+            let mut changes = events
+                .iter()
+                .flatten()
+                .filter(|event| !event.kind.is_access());
+            if changes.any(|event| event.paths.iter().any(&is_source)) {
                 dirty.store(true, Ordering::Relaxed);
                 changed.notify_one();
             }
         });
         let watcher = debouncer.and_then(|mut debouncer| {
-            debouncer.watch(sources.folder.join("src"), RecursiveMode::Recursive)?;
-            debouncer.watch(
-                sources.folder.join("Cargo.toml"),
-                RecursiveMode::NonRecursive,
-            )?;
+            for (index, folder) in sources.inner.iter().enumerate() {
+                let mode = if index == 0 {
+                    RecursiveMode::NonRecursive
+                } else {
+                    RecursiveMode::Recursive
+                };
+                debouncer.watch(folder, mode)?;
+            }
             Ok(Box::new(debouncer) as Box<dyn Send + Sync>)
         });
         if let Err(error) = &watcher {
@@ -115,82 +150,5 @@ impl Watched {
             is_dirty,
             _watcher: watcher.ok(),
         }
-    }
-}
-
-async fn build(plugin: &Sources) -> anyhow::Result<()> {
-    let output = Command::new("cargo")
-        .args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .current_dir(&plugin.folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("cargo build failed in {:?}, see above", plugin.folder);
-    }
-    let manifest = std::path::absolute(plugin.folder.join("Cargo.toml"))?;
-    let built =
-        component_of(&String::from_utf8_lossy(&output.stdout), &manifest).with_context(|| {
-            format!(
-                "cargo built no component in {:?}; has Cargo.toml crate-type = [\"cdylib\"]?",
-                plugin.folder
-            )
-        })?;
-    replace(&built, &plugin.component)
-}
-
-/// The `.wasm` file that cargo reports for the crate of a manifest.
-fn component_of(messages: &str, manifest: &Path) -> Option<PathBuf> {
-    let artifacts = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| {
-            message["reason"] == "compiler-artifact"
-                && message["manifest_path"]
-                    .as_str()
-                    .is_some_and(|path| Path::new(path) == manifest)
-        });
-    let files: BTreeSet<PathBuf> = artifacts
-        .filter_map(|message| Some(message["filenames"].as_array()?.clone()))
-        .flatten()
-        .filter_map(|file| Some(file.as_str()?.into()))
-        .collect();
-    files.into_iter().find(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "wasm")
-    })
-}
-
-/// In one step, so that nobody reads half a file.
-fn replace(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let temporary = to.with_extension("wasm.new");
-    std::fs::copy(from, &temporary).with_context(|| format!("cannot write {temporary:?}"))?;
-    std::fs::rename(&temporary, to).with_context(|| format!("cannot replace {to:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_component_is_found_among_cargos_messages() {
-        let messages = r#"{"reason":"compiler-artifact","manifest_path":"/p/sdk/Cargo.toml","filenames":["/t/sdk.rlib"]}
-not json
-{"reason":"compiler-artifact","manifest_path":"/p/echo/Cargo.toml","filenames":["/t/echo.wasm"]}"#;
-        assert_eq!(
-            component_of(messages, Path::new("/p/echo/Cargo.toml")),
-            Some("/t/echo.wasm".into())
-        );
-        assert_eq!(component_of(messages, Path::new("/p/sdk/Cargo.toml")), None);
     }
 }
