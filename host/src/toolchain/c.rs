@@ -37,10 +37,13 @@ pub(super) fn missing(tools: &Tools) -> Option<Missing> {
 /// Compiles every C file of the folder with the bindings for its world, which go to `gen`.
 pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
     let generated = job.folder.join("gen");
-    let mut bindings = wit_bindgen_c::Opts::default().build();
-    World::read(job.folder)?.write_bindings(bindings.as_mut(), &generated)?;
+    World::read(job.folder)?
+        .write_bindings(wit_bindgen_c::Opts::default().build().as_mut(), &generated)?;
 
-    let zig = job.tools.find(&ZIG).map_err(|missing| Error::Missing(vec![missing]))?;
+    let zig = job
+        .tools
+        .find(&ZIG)
+        .map_err(|missing| Error::Missing(vec![missing]))?;
     let core = generated.join("core.wasm");
     let mut cc = Command::new(zig);
     cc.args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor"])
@@ -53,7 +56,13 @@ pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
     let module = fs::read(&core).map_err(at(&core))?;
     // It is used only if the module imports something of WASI, as printf does.
     let wasi = Some(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
-    encode(&module, &Parts { wasi, ..Parts::default() })
+    encode(
+        &module,
+        &Parts {
+            wasi,
+            ..Parts::default()
+        },
+    )
 }
 
 /// The folder's own C files, sorted, without tests.

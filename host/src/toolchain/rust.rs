@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::tool::{Missing, Remedy, ask, run};
+use super::tool::{Missing, Remedy, ask, run_telling};
 use super::{Error, Job};
 
 const TARGET: &str = "wasm32-wasip2";
@@ -45,7 +45,7 @@ pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(job.folder)
         .stdout(Stdio::piped());
-    let messages = run(&mut cargo, job).await?;
+    let messages = run_telling(&mut cargo, job).await?;
     let manifest = job.folder.join(MARK);
     let built = component_of(&String::from_utf8_lossy(&messages), &manifest).ok_or_else(|| {
         Error::NoComponent {

@@ -132,9 +132,22 @@ pub(super) async fn install(missing: &Missing, job: &Job<'_>) -> Result<(), Erro
     Ok(())
 }
 
-/// Runs a command to its end and returns its standard output, if that is piped; what it writes to standard error is shown.
-/// Stopping to wait for it ends it.
+/// Runs a command that tells its progress itself; returns its standard output, if that is piped. What it writes to
+/// standard error is shown. Stopping to wait for it ends it.
+pub(super) async fn run_telling(command: &mut Command, job: &Job<'_>) -> Result<Vec<u8>, Error> {
+    finish(command, job, None).await
+}
+
+/// Runs a command as [`run_telling`] does, and reports now and then that it still works.
 pub(super) async fn run(command: &mut Command, job: &Job<'_>) -> Result<Vec<u8>, Error> {
+    finish(command, job, Some(SIGN_OF_LIFE)).await
+}
+
+async fn finish(
+    command: &mut Command,
+    job: &Job<'_>,
+    sign_of_life: Option<Duration>,
+) -> Result<Vec<u8>, Error> {
     let name = Path::new(command.as_std().get_program())
         .file_name()
         .unwrap_or_default()
@@ -154,8 +167,8 @@ pub(super) async fn run(command: &mut Command, job: &Job<'_>) -> Result<Vec<u8>,
     let output = loop {
         tokio::select! {
             output = &mut ended => break output,
-            () = tokio::time::sleep(SIGN_OF_LIFE) => {
-                waited += SIGN_OF_LIFE;
+            () = tokio::time::sleep(sign_of_life.unwrap_or_default()), if sign_of_life.is_some() => {
+                waited += sign_of_life.unwrap_or_default();
                 job.say(&format!("{name} works, {} s so far", waited.as_secs()));
             }
         }

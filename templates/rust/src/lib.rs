@@ -10,7 +10,7 @@ use bindings::belfry::bot::robot;
 use bindings::exports::belfry::bot::handler::{Command, Description, Failure, Guest, Retry};
 
 mod bindings {
-    wit_bindgen::generate!({ path: "wit", world: "plugin" });
+    wit_bindgen::generate!({ path: "wit", world: "plugin", generate_all });
 }
 
 struct Plugin;
