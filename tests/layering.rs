@@ -71,6 +71,7 @@ const MODULES: &[Module] = &[
     // Whether a plugin is active depends on the time at which an event came.
     module(0, "rules", &["event", "clock", "ids"]),
     module(0, "retry", &["attempt", "clock"]),
+    module(0, "cron", &["clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
     module(0, "secret", &[]),

@@ -17,8 +17,8 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Run};
 use crate::engine::Sandbox;
-use crate::ingress::{self, Ingress};
-use crate::journal::{Journal, SqliteJournal};
+use crate::ingress::{self, Clockwork, Ingress};
+use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::plugin::Summary;
 use crate::reload::{self, Refusal, Reloader, Reloads};
@@ -44,6 +44,7 @@ pub struct Host {
     store: Store,
     outbound: TaskTracker,
     intake: JoinHandle<()>,
+    clockwork: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
     operators: JoinHandle<()>,
@@ -85,15 +86,24 @@ impl Host {
         let generation = active.generation;
         let snapshot = Snapshot::new(active);
 
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(store.clone()).await?);
+        let sqlite = Arc::new(SqliteJournal::open(store.clone()).await?);
+        let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let (waker, outbound) = (Waker::default(), TaskTracker::new());
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let stop_operators = CancellationToken::new();
+        let clockwork = Clockwork {
+            snapshot: snapshot.clone(),
+            timers: Arc::clone(&sqlite) as _,
+            waker: waker.clone(),
+            was_set: Waker::default(),
+        };
+        let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
                 kv,
+                schedule,
                 outbound: outbound.clone(),
             })
         });
@@ -142,6 +152,7 @@ impl Host {
             store,
             outbound,
             intake: tokio::spawn(public),
+            clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -157,6 +168,7 @@ impl Host {
         tracing::info!(drain_s = self.drain.as_secs(), "stopping");
         self.stop_intake.cancel();
         let _ = self.intake.await;
+        let _ = self.clockwork.await;
         self.stop_work.cancel();
         self.outbound.close();
         let dispatch = self.dispatch.abort_handle();

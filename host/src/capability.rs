@@ -15,16 +15,19 @@ pub enum Capability {
     Robot,
     /// The plugin's own values.
     Kv,
+    /// Times at which the plugin wants an event.
+    Schedule,
 }
 
 impl Capability {
     /// Interface, key in `grant = { … }` and an example of the grant.
-    const ROWS: [(Self, &'static str, &'static str); 5] = [
+    const ROWS: [(Self, &'static str, &'static str); 6] = [
         (Self::Chat, "chat", "chat = true"),
         (Self::Notice, "notice", "notice = true"),
         (Self::Approval, "approval", "approval = [\"PROC-…\"]"),
         (Self::Robot, "robot", "robot = true"),
         (Self::Kv, "kv", "kv = true"),
+        (Self::Schedule, "schedule", "schedule = true"),
     ];
 
     /// The interface and the key of the grant.
@@ -46,6 +49,7 @@ impl Capability {
             Self::Approval => grant.approval.is_granted(),
             Self::Robot => grant.robot.is_granted(),
             Self::Kv => grant.kv,
+            Self::Schedule => grant.schedule,
         }
     }
 }

@@ -11,9 +11,11 @@ use crate::ids::{AppName, EventId};
 
 pub use self::alert::{Alert, AlertError, AlertItem, AlertStatus, HookKind, NotAHookKind};
 pub use self::facts::Facts;
+pub use self::timer::{Timer, TimerError};
 
 mod alert;
 mod facts;
+mod timer;
 
 /// An event as it arrived, with what belfry noted about its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +46,17 @@ pub enum Origin {
         /// The form of its payload.
         kind: HookKind,
     },
+    /// A time that a plugin asked for.
+    Timer,
 }
 
 impl Origin {
-    /// The form in which the journal keeps it: `callback`, `robot` or `hook:KIND:NAME`.
+    /// The form in which the journal keeps it: `callback`, `robot`, `timer` or `hook:KIND:NAME`.
     pub fn to_text(&self) -> String {
         match self {
             Self::Callback => "callback".to_owned(),
             Self::Robot => "robot".to_owned(),
+            Self::Timer => "timer".to_owned(),
             Self::Hook { name, kind } => format!("hook:{kind}:{name}"),
         }
     }
@@ -61,6 +66,7 @@ impl Origin {
         match text {
             "callback" => Some(Self::Callback),
             "robot" => Some(Self::Robot),
+            "timer" => Some(Self::Timer),
             _ => {
                 let (kind, name) = text.strip_prefix("hook:")?.split_once(':')?;
                 Some(Self::Hook {
@@ -175,6 +181,8 @@ pub enum Content {
     Chat(RobotMessage),
     /// A group of alerts.
     Alert(Alert),
+    /// A timer that fired.
+    Timer(Timer),
 }
 
 /// Why the text of an event cannot be read.
@@ -189,6 +197,9 @@ pub enum ContentError {
     /// A hook's text is no alert of its kind.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// The text of a timer's event was not written by belfry.
+    #[error(transparent)]
+    Timer(#[from] TimerError),
 }
 
 impl Content {
@@ -198,6 +209,7 @@ impl Content {
             Origin::Callback => Self::Dingtalk(dingtalk::Event::parse(raw)?),
             Origin::Robot => Self::Chat(RobotMessage::parse(raw)?),
             Origin::Hook { name, kind } => Self::Alert(Alert::parse(name, *kind, raw)?),
+            Origin::Timer => Self::Timer(Timer::parse(raw)?),
         })
     }
 
@@ -206,6 +218,7 @@ impl Content {
         match self {
             Self::Chat(_) => Kind::ChatMessage,
             Self::Alert(_) => Kind::Alert,
+            Self::Timer(_) => Kind::Timer,
             Self::Dingtalk(event) => match &event.body {
                 EventBody::ApprovalInstance(_) => Kind::ApprovalInstance,
                 EventBody::ApprovalTask(_) => Kind::ApprovalTask,
@@ -222,6 +235,7 @@ impl Content {
         match self {
             Self::Chat(message) => Some(message.conversation_id.clone()),
             Self::Alert(alert) => Some(alert.group_key.clone()),
+            Self::Timer(timer) => Some(timer.key()),
             Self::Dingtalk(event) => match &event.body {
                 EventBody::ApprovalInstance(change) => Some(change.instance_id.clone()),
                 EventBody::ApprovalTask(change) => Some(change.instance_id.clone()),

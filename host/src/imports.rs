@@ -19,6 +19,7 @@ mod log;
 mod message;
 mod notice;
 mod robot;
+mod schedule;
 
 /// Generated from `wit/`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -59,6 +60,9 @@ pub fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Res
         }
         Capability::Robot => bot::robot::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Kv => bot::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
+        Capability::Schedule => {
+            bot::schedule::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+        }
     }
 }
 

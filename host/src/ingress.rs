@@ -18,10 +18,13 @@ use crate::wake::Waker;
 
 use self::body::BodyError;
 
+pub use self::timers::Clockwork;
+
 mod body;
 mod callback;
 mod hooks;
 mod robot;
+mod timers;
 
 /// Bytes of a body.
 const MAX_BODY: usize = 256 << 10;

@@ -11,10 +11,14 @@ use crate::ids::{AppName, DeliveryId, EventId, PluginName};
 
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::SqliteJournal;
+pub use self::timers::{
+    DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers, Turn,
+};
 
 mod claim;
 mod memory;
 mod sqlite;
+mod timers;
 
 #[cfg(test)]
 mod tests;
@@ -170,7 +174,7 @@ pub struct EventRecord {
     pub app: AppName,
     /// Its kind.
     pub kind: String,
-    /// The way it came: `callback`, `robot` or `hook:KIND:NAME`.
+    /// The way it came: `callback`, `robot`, `timer` or `hook:KIND:NAME`.
     pub origin: String,
     /// When it came, RFC 3339.
     pub received_at: jiff::Timestamp,

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod capability;
 pub mod clock;
 pub mod config;
+pub mod cron;
 pub mod dispatch;
 pub mod engine;
 pub mod event;

@@ -10,7 +10,7 @@ use crate::attempt::Outcome;
 use crate::dispatch::Run;
 use crate::engine::Task;
 use crate::event::Content;
-use crate::journal::Claimed;
+use crate::journal::{Claimed, Schedule};
 use crate::kv::Kv;
 
 /// Runs plugins.
@@ -19,6 +19,8 @@ pub struct Runner {
     pub snapshot: Snapshot,
     /// The store of plugins' values.
     pub kv: Arc<dyn Kv>,
+    /// The plugins' timers.
+    pub schedule: Schedule,
     /// Runs requests that must not be cut in half.
     pub outbound: TaskTracker,
 }
@@ -48,6 +50,7 @@ impl Run for Runner {
             content,
             client: app.client.clone(),
             kv: Arc::clone(&self.kv),
+            schedule: self.schedule.clone(),
             grant: plugin.grant(),
             settings: plugin.config(),
             outbound: self.outbound.clone(),

@@ -11,3 +11,4 @@ mod reload;
 mod retry;
 mod secrets;
 mod shutdown;
+mod timers;

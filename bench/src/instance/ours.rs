@@ -12,7 +12,9 @@ use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
 use belfry::imports::{PluginPre, base_linker, to_guest};
+use belfry::journal::{MemoryJournal, Schedule};
 use belfry::kv::{Kv, MemoryKv};
+use belfry::wake::Waker;
 use dingtalk::{Client, Credentials, Endpoints, RobotOut, Secret};
 use tokio_util::task::TaskTracker;
 use wasmtime::component::{Component, HasData};
@@ -28,6 +30,7 @@ pub(super) struct Ours {
     content: Content,
     client: Client,
     kv: Arc<dyn Kv>,
+    schedule: Schedule,
     grant: Arc<Grant>,
     settings: Arc<serde_json::Map<String, serde_json::Value>>,
     outbound: TaskTracker,
@@ -59,6 +62,7 @@ impl Ours {
             client: Client::new(credentials, Endpoints::default())
                 .context("cannot make a client")?,
             kv: Arc::new(MemoryKv::default()),
+            schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
             grant: Arc::default(),
             settings: Arc::default(),
             outbound: TaskTracker::new(),
@@ -75,6 +79,7 @@ impl Handle for Ours {
             content: self.content.clone(),
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
+            schedule: self.schedule.clone(),
             grant: Arc::clone(&self.grant),
             settings: Arc::clone(&self.settings),
             outbound: self.outbound.clone(),

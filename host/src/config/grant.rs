@@ -43,6 +43,8 @@ pub struct Grant {
     pub robot: Scope,
     /// The plugin's own key-value store.
     pub kv: bool,
+    /// Timers of the plugin's own.
+    pub schedule: bool,
     /// Hosts for outgoing HTTP.
     pub http: Vec<String>,
 }
@@ -67,6 +69,7 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
         approval,
         robot,
         kv: section.boolean("kv").unwrap_or_default(),
+        schedule: section.boolean("schedule").unwrap_or_default(),
         http: section.texts("http").unwrap_or_default(),
     };
     if !grant.http.is_empty() {

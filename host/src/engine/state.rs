@@ -15,6 +15,7 @@ use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
 use crate::event::{Content, Envelope};
 use crate::ids::{EventId, PluginName};
+use crate::journal::Schedule;
 use crate::kv::Kv;
 
 /// Lines a guest may log in one attempt.
@@ -39,6 +40,8 @@ pub struct Task {
     pub client: Client,
     /// The store of the plugin's values.
     pub kv: Arc<dyn Kv>,
+    /// The plugins' timers.
+    pub schedule: Schedule,
     /// The plugin's grants.
     pub grant: Arc<Grant>,
     /// The plugin's settings.

@@ -55,6 +55,7 @@ impl Facts {
                 "labels": alert.labels,
                 "annotations": alert.annotations,
             })),
+            Content::Timer(timer) => object(json!({"name": timer.name, "payload": timer.payload})),
         };
         facts.insert("kind".to_owned(), kind.as_str().into());
         Self {

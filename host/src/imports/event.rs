@@ -4,7 +4,7 @@ use dingtalk::{EventBody, RobotMessage};
 
 use super::bindings::belfry::bot::event as wit;
 use super::to_f64;
-use crate::event::{Alert, AlertItem, AlertStatus, Content, Envelope};
+use crate::event::{Alert, AlertItem, AlertStatus, Content, Envelope, Timer};
 
 /// An event as guests see it.
 pub fn event(envelope: &Envelope, content: &Content) -> wit::Event {
@@ -19,6 +19,7 @@ pub fn event(envelope: &Envelope, content: &Content) -> wit::Event {
                 .filter_map(|item| item.ends_at.or(item.starts_at))
                 .max(),
         ),
+        Content::Timer(timer) => (None, Some(timer.due_at())),
     };
     wit::Event {
         id: envelope.id.to_string(),
@@ -30,6 +31,7 @@ pub fn event(envelope: &Envelope, content: &Content) -> wit::Event {
             Content::Dingtalk(event) => dingtalk_body(event),
             Content::Chat(message) => wit::EventBody::ChatMessage(chat_message(message)),
             Content::Alert(alert) => wit::EventBody::Alert(self::alert(alert)),
+            Content::Timer(timer) => wit::EventBody::Timer(self::timer(timer)),
         },
     }
 }
@@ -168,6 +170,14 @@ fn alert(alert: &Alert) -> wit::Alert {
         alerts: alert.alerts.iter().map(alert_item).collect(),
         truncated: alert.truncated,
         url: alert.url.clone(),
+    }
+}
+
+fn timer(timer: &Timer) -> wit::Timer {
+    wit::Timer {
+        name: timer.name.clone(),
+        due_at: to_f64(timer.due_at()),
+        payload: timer.payload.clone(),
     }
 }
 

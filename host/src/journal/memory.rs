@@ -13,6 +13,9 @@ use super::{
 use crate::clock::UnixMs;
 use crate::event::Envelope;
 use crate::ids::{DeliveryId, EventId, PluginName};
+use crate::journal::Timer;
+
+mod timers;
 
 /// A journal that forgets everything when it is dropped.
 #[derive(Default)]
@@ -24,6 +27,7 @@ struct Inner {
     sequence: HashMap<EventId, u64>,
     dedupe: HashMap<(String, String), (EventId, UnixMs)>,
     claimed: HashSet<DeliveryId>,
+    timers: BTreeMap<(PluginName, String), Timer>,
 }
 
 struct Entry {

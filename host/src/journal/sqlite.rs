@@ -17,6 +17,8 @@ use crate::event::{Envelope, Origin};
 use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
+mod timers;
+
 /// A journal in a [`Store`].
 pub struct SqliteJournal {
     store: Store,

@@ -31,6 +31,22 @@ CREATE INDEX delivery_due ON delivery (plugin, due_at, seq) WHERE state = 'pendi
 CREATE INDEX delivery_key ON delivery (plugin, key, seq) WHERE state = 'pending';
 CREATE INDEX delivery_state ON delivery (state, seq) WHERE state IN ('parked', 'dead');
 
+-- A time at which a plugin wants an event. `revision` counts the changes, so that what was read is fired only unchanged.
+CREATE TABLE timer (
+    plugin    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    app       TEXT NOT NULL,
+    due_at    INTEGER NOT NULL,
+    pattern   TEXT,
+    time_zone TEXT,
+    missed    TEXT NOT NULL,
+    payload   TEXT NOT NULL,
+    revision  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (plugin, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX timer_due ON timer (plugin, due_at);
+
 CREATE TABLE kv (
     plugin TEXT NOT NULL,
     key    TEXT NOT NULL,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::api::{Detail, Error};
-use crate::{Failure, Retry, kv};
+use crate::{Failure, Retry, kv, schedule};
 
 impl Failure {
     /// Asks for another attempt on the host's own schedule; the reason is one line for the operator.
@@ -79,6 +79,21 @@ impl From<kv::Error> for Failure {
     }
 }
 
+/// Only a journal that cannot be written at the moment is worth another attempt.
+impl From<schedule::Error> for Failure {
+    fn from(error: schedule::Error) -> Self {
+        match error {
+            schedule::Error::Unavailable => Self::retry("timers cannot be kept now"),
+            schedule::Error::Invalid(reason) => {
+                Self::permanent(format!("timer refused as invalid: {reason}"))
+            }
+            schedule::Error::Full(limit) => {
+                Self::permanent(format!("a plugin can have {limit} timers"))
+            }
+        }
+    }
+}
+
 fn explain(what: &str, detail: &Detail) -> String {
     format!("{what}: {} ({})", detail.message, detail.code)
 }
@@ -123,6 +138,8 @@ mod tests {
         }
         assert!(Failure::from(kv::Error::Unavailable).is_retry());
         assert!(!Failure::from(kv::Error::Full(10)).is_retry());
+        assert!(Failure::from(schedule::Error::Unavailable).is_retry());
+        assert!(!Failure::from(schedule::Error::Full(256)).is_retry());
     }
 
     #[test]

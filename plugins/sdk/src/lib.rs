@@ -3,7 +3,7 @@
 //! A plugin is a WebAssembly component. It says what it is ([`Plugin::describe`]), gets one [`Event`](event::Event) at a
 //! time ([`Plugin::handle`]), and acts through host functions: [`robot`] answers in a chat, [`chat`] makes groups and
 //! writes to them, [`notice`] reaches people, [`approval`] runs approvals, [`kv`] keeps things between events,
-//! [`config`] reads the plugin's table in `bot.toml`, and [`log`] writes for the operator. Using one of them is a request;
+//! [`schedule`] wakes the plugin up, [`config`] reads the plugin's table in `bot.toml`, and [`log`] writes for the operator. Using one of them is a request;
 //! `bot.toml` grants it.
 //!
 //! This is a whole plugin:
@@ -44,6 +44,7 @@ mod plugin;
 pub mod config;
 pub mod markdown;
 pub mod robot;
+pub mod schedule;
 
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all)]
@@ -67,6 +68,7 @@ pub mod prelude {
     pub use crate::message::{Markdown, Message, RobotMessage};
     pub use crate::robot::{reply_markdown, reply_text};
     pub use crate::{
-        Description, Failure, Plugin, api, approval, chat, config, delivery, kv, log, notice, robot,
+        Description, Failure, Plugin, api, approval, chat, config, delivery, kv, log, notice,
+        robot, schedule,
     };
 }

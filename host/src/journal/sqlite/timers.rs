@@ -1,0 +1,180 @@
+//! Timers in SQLite.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{SqliteJournal, append, damaged, text};
+use crate::clock::UnixMs;
+use crate::ids::PluginName;
+use crate::journal::timers::{
+    DueTimers, MAX_TIMERS, Missed, Repeat, Timer, TimerError, Timers, Turn,
+};
+use crate::journal::{Appended, JournalError};
+use crate::store::sqlite::StoreError;
+
+impl From<StoreError> for TimerError {
+    fn from(error: StoreError) -> Self {
+        Self::Journal(error.into())
+    }
+}
+
+#[async_trait]
+impl Timers for SqliteJournal {
+    async fn set(&self, timer: Timer) -> Result<(), TimerError> {
+        self.store
+            .write(move |connection| set(connection, &timer))
+            .await?
+    }
+
+    async fn cancel(&self, plugin: &PluginName, name: &str) -> Result<bool, TimerError> {
+        let (plugin, name) = (plugin.clone(), name.to_owned());
+        let cancelled = self.store.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM timer WHERE plugin = ?1 AND name = ?2")?
+                .execute(params![plugin.as_str(), name])
+        });
+        Ok(cancelled.await? == 1)
+    }
+
+    async fn timers(&self, plugin: &PluginName) -> Result<Vec<Timer>, TimerError> {
+        let plugin = plugin.clone();
+        let timers = self.store.read(move |connection| {
+            connection
+                .prepare_cached(&select("WHERE plugin = ?1 ORDER BY name"))?
+                .query_map([plugin.as_str()], timer)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        Ok(timers.await?)
+    }
+
+    async fn due_timers(
+        &self,
+        plugins: &[PluginName],
+        now: UnixMs,
+        limit: usize,
+    ) -> Result<DueTimers, JournalError> {
+        let plugins = plugins.to_vec();
+        let found = self
+            .store
+            .read(move |connection| due(connection, &plugins, now, limit));
+        Ok(found.await?)
+    }
+
+    async fn fire(&self, turn: Turn) -> Result<bool, JournalError> {
+        let fired = self.store.write(move |connection| fire(connection, &turn));
+        Ok(fired.await?)
+    }
+}
+
+fn select(condition: &str) -> String {
+    format!(
+        "SELECT plugin, name, app, due_at, pattern, time_zone, missed, payload, revision FROM timer {condition}"
+    )
+}
+
+fn timer(row: &Row<'_>) -> rusqlite::Result<Timer> {
+    let pattern: Option<String> = row.get(4)?;
+    let time_zone: Option<String> = row.get(5)?;
+    Ok(Timer {
+        plugin: text(row, 0)?.as_str().into(),
+        name: text(row, 1)?,
+        app: text(row, 2)?.as_str().into(),
+        due_at: UnixMs(row.get(3)?),
+        repeat: pattern
+            .zip(time_zone)
+            .map(|(pattern, time_zone)| Repeat { pattern, time_zone }),
+        missed: Missed::from_text(&text(row, 6)?).ok_or_else(|| damaged(6, "unknown policy"))?,
+        payload: text(row, 7)?.into(),
+        revision: row.get(8)?,
+    })
+}
+
+/// The inner result is the plugin's, the outer one the store's.
+fn set(connection: &Connection, new: &Timer) -> rusqlite::Result<Result<(), TimerError>> {
+    let present = connection
+        .prepare_cached(&select("WHERE plugin = ?1 AND name = ?2"))?
+        .query_row(params![new.plugin.as_str(), new.name], timer)
+        .optional()?;
+    if present.is_none() {
+        let count: i64 = connection
+            .prepare_cached("SELECT count(*) FROM timer WHERE plugin = ?1")?
+            .query_row([new.plugin.as_str()], |row| row.get(0))?;
+        if usize::try_from(count).unwrap_or(usize::MAX) >= MAX_TIMERS {
+            return Ok(Err(TimerError::Full));
+        }
+    }
+    let due_at = present
+        .filter(|present| present.repeat.is_some() && present.repeat == new.repeat)
+        .map_or(new.due_at, |present| present.due_at);
+    let repeat = new.repeat.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO timer (plugin, name, app, due_at, pattern, time_zone, missed, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT DO UPDATE SET app = excluded.app, due_at = excluded.due_at, pattern = excluded.pattern,
+             time_zone = excluded.time_zone, missed = excluded.missed, payload = excluded.payload, revision = revision + 1",
+        )?
+        .execute(params![
+            new.plugin.as_str(),
+            new.name,
+            new.app.as_str(),
+            due_at.0,
+            repeat.map(|repeat| &repeat.pattern),
+            repeat.map(|repeat| &repeat.time_zone),
+            new.missed.as_str(),
+            &*new.payload,
+        ])?;
+    Ok(Ok(()))
+}
+
+fn due(
+    connection: &Connection,
+    plugins: &[PluginName],
+    now: UnixMs,
+    limit: usize,
+) -> rusqlite::Result<DueTimers> {
+    let mut found = DueTimers::default();
+    let mut passed = connection.prepare_cached(&select(
+        "WHERE plugin = ?1 AND due_at <= ?2 ORDER BY due_at, name LIMIT ?3",
+    ))?;
+    let mut next = connection
+        .prepare_cached("SELECT min(due_at) FROM timer WHERE plugin = ?1 AND due_at > ?2")?;
+    for plugin in plugins {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = passed.query_map(params![plugin.as_str(), now.0, limit], timer)?;
+        found
+            .due
+            .extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+        let next: Option<i64> =
+            next.query_row(params![plugin.as_str(), now.0], |row| row.get(0))?;
+        found.next_due = found.next_due.into_iter().chain(next.map(UnixMs)).min();
+    }
+    found.due.sort_by_key(|timer| timer.due_at);
+    Ok(found)
+}
+
+fn fire(connection: &Connection, turn: &Turn) -> rusqlite::Result<bool> {
+    let Turn { timer, event, next } = turn;
+    let same = params![timer.plugin.as_str(), timer.name, timer.revision];
+    let moved = match next {
+        Some(next) => connection
+            .prepare_cached(
+                "UPDATE timer SET due_at = ?4, revision = revision + 1 WHERE plugin = ?1 AND name = ?2 AND revision = ?3",
+            )?
+            .execute(params![timer.plugin.as_str(), timer.name, timer.revision, next.0])?,
+        None => connection
+            .prepare_cached("DELETE FROM timer WHERE plugin = ?1 AND name = ?2 AND revision = ?3")?
+            .execute(same)?,
+    };
+    if moved == 0 {
+        return Ok(false);
+    }
+    if let Some(event) = event {
+        let appended = append(connection, event)?;
+        debug_assert_eq!(
+            appended,
+            Appended::New,
+            "events of timers have no dedupe key"
+        );
+    }
+    Ok(true)
+}

@@ -1,0 +1,178 @@
+//! What a plugin wants to hear at a time, it hears once, also after a restart.
+
+use std::time::{Duration, SystemTime};
+
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
+
+fn bot() -> Bot {
+    Bot::new().plugin(timekeeper())
+}
+
+fn timekeeper() -> Plugin {
+    Plugin::new("timekeeper", "timekeeper").line("grant = { robot = true, schedule = true }")
+}
+
+/// Says something and waits for the answers that there are then.
+async fn talk(stage: &Stage, text: &str, answers: &[&str]) {
+    stage.dingtalk.say(ONCALL, "alice", text).await;
+    heard(stage, answers).await;
+}
+
+async fn heard(stage: &Stage, answers: &[&str]) {
+    wait_until(&format!("{answers:?} are said"), async || {
+        stage.dingtalk.answers(ONCALL).await == answers
+    })
+    .await;
+}
+
+fn now_ms() -> u128 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap().as_millis()
+}
+
+#[tokio::test]
+async fn a_timer_fires_once_and_is_gone() {
+    let stage = Stage::new(&bot()).await;
+    let belfry = stage.host().await;
+    talk(&stage, "in 60000 tea", &["tea is set"]).await;
+    // Setting it again replaces it.
+    let started = now_ms();
+    stage.dingtalk.say(ONCALL, "alice", "in 700 tea").await;
+    heard(&stage, &["tea is set", "tea is set", "tea is due"]).await;
+    let waited = now_ms() - started;
+    assert!(waited >= 700, "after {waited} ms");
+    talk(
+        &stage,
+        "list",
+        &["tea is set", "tea is set", "tea is due", "timers: "],
+    )
+    .await;
+    let events = belfry.doors.events().await;
+    let timers: Vec<_> = events
+        .iter()
+        .filter(|event| event["kind"] == "timer")
+        .collect();
+    assert_eq!(timers.len(), 1);
+    assert_eq!(timers[0]["origin"], "timer");
+    assert_eq!(timers[0]["deliveries"][0]["plugin"], "timekeeper");
+    assert_eq!(timers[0]["deliveries"][0]["key"], "timer:tea");
+}
+
+#[tokio::test]
+async fn a_timer_that_comes_due_while_belfry_is_down_fires_after_the_start() {
+    let stage = Stage::new(&bot()).await;
+    let belfry = stage.serve(&[]).await;
+    let soon = now_ms() + 1_500;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", &format!("at {soon} tea"))
+        .await;
+    heard(&stage, &["tea is set"]).await;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "cron standup Asia/Shanghai 30 9 29 2 *")
+        .await;
+    heard(&stage, &["tea is set", "standup is set"]).await;
+    belfry.kill().await;
+    tokio::time::sleep(Duration::from_millis(
+        u64::try_from(soon.saturating_sub(now_ms())).unwrap() + 200,
+    ))
+    .await;
+
+    let belfry = stage.serve(&[]).await;
+    heard(&stage, &["tea is set", "standup is set", "tea is due"]).await;
+    belfry.kill().await;
+    let _belfry = stage.serve(&[]).await;
+    talk(
+        &stage,
+        "list",
+        &[
+            "tea is set",
+            "standup is set",
+            "tea is due",
+            "timers: standup",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_missed_time_that_may_be_skipped_is() {
+    let stage = Stage::new(&bot()).await;
+    let _belfry = stage.host().await;
+    // An hour ago, as after an outage.
+    let past = now_ms() - 3_600_000;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", &format!("skip {past} never"))
+        .await;
+    heard(&stage, &["never is set"]).await;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", &format!("at {past} late"))
+        .await;
+    heard(&stage, &["never is set", "late is set", "late is due"]).await;
+    talk(
+        &stage,
+        "list",
+        &["never is set", "late is set", "late is due", "timers: "],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn timers_wait_while_their_plugin_is_not_loaded() {
+    let stage = Stage::new(&bot()).await;
+    let belfry = stage.host().await;
+    talk(&stage, "in 600 tea", &["tea is set"]).await;
+    stage.write(&Bot::new());
+    assert_eq!(belfry.doors.reload().await.0, 200);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(belfry.doors.events().await.len(), 1, "nothing fired");
+    stage.write(&bot());
+    assert_eq!(belfry.doors.reload().await.0, 200);
+    wait_until("it fires when the plugin is back", async || {
+        stage.dingtalk.answers(ONCALL).await == ["tea is set", "tea is due"]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_timer_is_said() {
+    let stage = Stage::new(&bot()).await;
+    let _belfry = stage.host().await;
+    let mut answers: Vec<String> = Vec::new();
+    for (text, word) in [
+        ("cron x Asia/Shanghai 61 * * * *", "cron pattern"),
+        ("cron x Beijing 0 9 * * *", "time zone"),
+        ("cron x UTC 0 9 30 2 *", "no day of the calendar"),
+        ("at -5 x", "whole number"),
+        ("at 99999999999999 x", "year 4000"),
+        ("in 5", "name"),
+        ("cancel x", "cancelled: false"),
+    ] {
+        stage.dingtalk.say(ONCALL, "alice", text).await;
+        wait_until(&format!("{text:?} is answered"), async || {
+            let said = stage.dingtalk.answers(ONCALL).await;
+            if said.len() == answers.len() {
+                return false;
+            }
+            answers = said;
+            true
+        })
+        .await;
+        let answer = answers.last().unwrap();
+        assert!(answer.contains(word), "{text}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_grant_the_plugin_is_refused() {
+    let ungranted = Plugin::new("timekeeper", "timekeeper").line("grant = { robot = true }");
+    let stage = Stage::new(&Bot::new().plugin(ungranted)).await;
+    let config = stage.file("bot.toml");
+    let checked = belfry_tests::run(&["check", "--config", config.to_str().unwrap()]).await;
+    assert_eq!(checked.code, Some(1));
+    let text = format!("{}{}", checked.output, checked.errors);
+    assert!(text.contains("add `schedule = true`"), "{text}");
+}
