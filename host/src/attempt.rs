@@ -1,5 +1,6 @@
 //! How an attempt ends.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Which of its budgets an attempt used up.
@@ -15,6 +16,31 @@ pub enum Budget {
     Calls,
 }
 
+/// What kept a call of DingTalk from being done, though nothing is wrong with the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There were too many calls; DingTalk takes the next one after that time.
+    RateLimited(Duration),
+    /// DingTalk could not be reached or was busy.
+    Down,
+}
+
+/// The trouble that the last call of an attempt had. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct LastTrouble(Arc<Mutex<Option<Trouble>>>);
+
+impl LastTrouble {
+    /// Notes what became of a call; `None` for one that DingTalk answered.
+    pub fn note(&self, trouble: Option<Trouble>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What was noted last.
+    pub fn get(&self) -> Option<Trouble> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The end of one run of a plugin on a delivery. Retry policy reads nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -26,6 +52,8 @@ pub enum Outcome {
         reason: String,
         /// The least time to wait.
         after: Option<Duration>,
+        /// What DingTalk refused last in this attempt, if that may be why.
+        trouble: Option<Trouble>,
     },
     /// The plugin says that another attempt cannot help.
     Rejected {

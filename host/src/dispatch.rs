@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::attempt::Outcome;
 use crate::clock;
 use crate::journal::{Claimed, Ending, Journal};
-use crate::retry::{self, Next, Policy};
+use crate::retry::{self, Next, Policy, Tries};
 use crate::wake::Waker;
 
 /// The longest sleep without a look into the journal.
@@ -117,14 +117,20 @@ impl Dispatch {
             reason: error.to_string(),
         });
         let now = clock::now();
-        let next = retry::after(&outcome, attempts, now, &self.retry);
+        let tries = Tries {
+            attempts,
+            spared: claimed.spared,
+            received_at: claimed.envelope.received_at,
+            seed: seed(&claimed),
+        };
+        let next = retry::after(&outcome, tries, now, &self.retry);
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (event, plugin) = (claimed.id.event, &claimed.id.plugin);
         let reason = outcome.to_string();
         match &next {
             Next::Finish => tracing::info!(%event, %plugin, attempts, took_ms, "delivery done"),
-            Next::RetryAt(at) => {
-                tracing::warn!(%event, %plugin, attempts, took_ms, reason, in_ms = at.0 - now.0, "attempt failed, will retry");
+            Next::Retry { at, spared } => {
+                tracing::warn!(%event, %plugin, attempts, took_ms, reason, spared, in_ms = at.0 - now.0, "attempt failed, will retry");
             }
             Next::DeadLetter => {
                 tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery is a dead letter");
@@ -135,7 +141,7 @@ impl Dispatch {
         }
         let ending = match next {
             Next::Finish => Ending::Done,
-            Next::RetryAt(at) => Ending::Retry { at, reason },
+            Next::Retry { at, spared } => Ending::Retry { at, reason, spared },
             Next::DeadLetter => Ending::Dead { reason },
             Next::Park => Ending::Parked { reason },
         };
@@ -155,4 +161,15 @@ impl Dispatch {
             pause = (pause * 2).min(IDLE);
         }
     }
+}
+
+/// A number of the delivery's own, for the jitter of its pauses.
+fn seed(claimed: &Claimed) -> u64 {
+    // The end of the id is random; the plugin tells the deliveries of one event apart.
+    let [.., a, b, c, d] = *claimed.id.event.as_bytes();
+    let plugin = claimed.id.plugin.as_str().bytes();
+    plugin.fold(
+        u32::from_be_bytes([a, b, c, d]).into(),
+        |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()),
+    )
 }

@@ -3,6 +3,7 @@
 use dingtalk::ApiError;
 use wasmtime::component::{HasSelf, Linker};
 
+use crate::attempt::Trouble;
 use crate::capability::Capability;
 use crate::engine::{Outbound, State, Task};
 
@@ -117,12 +118,23 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
 {
-    Outbound::new(&task.outbound, call).await.map_err(|error| {
+    let answer = Outbound::new(&task.outbound, call).await;
+    task.trouble.note(answer.as_ref().err().and_then(trouble));
+    answer.map_err(|error| {
         tracing::info!(
             event = %task.envelope.id, plugin = %task.plugin, code = error.code(), "a call of dingtalk failed"
         );
         api_error(error)
     })
+}
+
+/// What kept a call from being done, if nothing is wrong with the call itself.
+fn trouble(error: &ApiError) -> Option<Trouble> {
+    match error {
+        ApiError::RateLimited { retry_after, .. } => Some(Trouble::RateLimited(*retry_after)),
+        ApiError::Unavailable { .. } | ApiError::Credentials { .. } => Some(Trouble::Down),
+        _ => None,
+    }
 }
 
 /// Times cross to guests as floating-point milliseconds, exact for the next 285,000 years.

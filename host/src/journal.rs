@@ -75,6 +75,8 @@ pub struct Claimed {
     pub id: DeliveryId,
     /// Attempts that ended before.
     pub attempts: u32,
+    /// Those among them that do not count.
+    pub spared: u32,
     /// The event.
     pub envelope: Envelope,
 }
@@ -99,6 +101,8 @@ pub enum Ending {
         at: UnixMs,
         /// Why.
         reason: String,
+        /// Whether the attempt does not count.
+        spared: bool,
     },
     /// It waits for a person and lets its key go.
     Parked {

@@ -173,6 +173,7 @@ impl Plugin {
     /// Handles one event in a fresh instance.
     pub async fn handle(&self, task: Task) -> Outcome {
         let event = to_guest(&task.envelope, &task.content);
+        let trouble = task.trouble.clone();
         let state = State::attempt(self.settings.limits, Arc::new(task));
         let handled = self
             .sandbox
@@ -189,6 +190,7 @@ impl Plugin {
             Ok(Err(Failure::Retry(retry))) => Outcome::Retry {
                 reason: shortened(retry.reason),
                 after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())),
+                trouble: trouble.get(),
             },
             Ok(Err(Failure::Permanent(reason))) => Outcome::Rejected {
                 reason: shortened(reason),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
 use crate::active::Snapshot;
-use crate::attempt::Outcome;
+use crate::attempt::{LastTrouble, Outcome};
 use crate::dispatch::Run;
 use crate::engine::Task;
 use crate::event::Content;
@@ -53,6 +53,7 @@ impl Run for Runner {
             schedule: self.schedule.clone(),
             grant: plugin.grant(),
             settings: plugin.config(),
+            trouble: LastTrouble::default(),
             outbound: self.outbound.clone(),
         };
         plugin.handle(task).await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
+use belfry::attempt::LastTrouble;
 use belfry::clock;
 use belfry::config::{Grant, Limits};
 use belfry::engine::{Outbound, Sandbox, State, Task};
@@ -80,6 +81,7 @@ impl Handle for Ours {
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
+            trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
             settings: Arc::clone(&self.settings),
             outbound: self.outbound.clone(),

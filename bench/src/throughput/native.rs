@@ -66,6 +66,7 @@ impl Run for Native {
         match replied {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry {
+                trouble: None,
                 reason: error.to_string(),
                 after: None,
             },

@@ -117,6 +117,9 @@ pub(super) fn retry(root: &mut Section<'_>) -> Policy {
         if let Some(delay) = section.duration("max-delay") {
             policy.max_delay = delay;
         }
+        if let Some(outage) = section.duration("outage") {
+            policy.outage = outage;
+        }
         section.finish();
     }
     policy

@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::wasi::virtual_context;
 use super::words::LastWords;
-use crate::attempt::Budget;
+use crate::attempt::{Budget, LastTrouble};
 use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
 use crate::event::{Content, Envelope};
@@ -46,6 +46,8 @@ pub struct Task {
     pub grant: Arc<Grant>,
     /// The plugin's settings.
     pub settings: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// What kept the last call of DingTalk from being done.
+    pub trouble: LastTrouble,
     /// Runs what must not be cut in half when the guest goes away.
     pub outbound: TaskTracker,
 }

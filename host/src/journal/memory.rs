@@ -41,6 +41,7 @@ struct Delivery {
     key: String,
     state: State,
     attempts: u32,
+    spared: u32,
     due_at: UnixMs,
     reason: Option<String>,
 }
@@ -83,6 +84,7 @@ impl Journal for MemoryJournal {
                 key: key.clone(),
                 state: State::Pending,
                 attempts: 0,
+                spared: 0,
                 due_at: envelope.received_at,
                 reason: None,
             })
@@ -124,6 +126,7 @@ impl Journal for MemoryJournal {
                     let value = Claimed {
                         id,
                         attempts: delivery.attempts,
+                        spared: delivery.spared,
                         envelope,
                     };
                     ready.push(Candidate {
@@ -165,9 +168,12 @@ impl Journal for MemoryJournal {
                 ))
             })?;
         delivery.attempts += 1;
+        if let Ending::Retry { spared: true, .. } = ending {
+            delivery.spared += 1;
+        }
         (delivery.state, delivery.reason, delivery.due_at) = match ending {
             Ending::Done => (State::Done, None, now),
-            Ending::Retry { at, reason } => (State::Pending, Some(reason), at),
+            Ending::Retry { at, reason, .. } => (State::Pending, Some(reason), at),
             Ending::Parked { reason } => (State::Parked, Some(reason), now),
             Ending::Dead { reason } => (State::Dead, Some(reason), now),
         };

@@ -251,7 +251,7 @@ fn plugins_with_open_deliveries(connection: &Connection) -> rusqlite::Result<Vec
 
 fn claimed(connection: &Connection, seq: i64, id: DeliveryId) -> rusqlite::Result<Claimed> {
     let mut select = connection.prepare_cached(
-        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw
+        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw, d.spared
          FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.plugin = ?2",
     )?;
     select.query_row(params![seq, id.plugin.as_str()], |row| {
@@ -266,6 +266,7 @@ fn claimed(connection: &Connection, seq: i64, id: DeliveryId) -> rusqlite::Resul
         Ok(Claimed {
             id: id.clone(),
             attempts: row.get(0)?,
+            spared: row.get(5)?,
             envelope,
         })
     })
@@ -279,18 +280,19 @@ fn finish(
 ) -> rusqlite::Result<()> {
     let (state, reason, due_at) = match ending {
         Ending::Done => (State::Done, None, now),
-        Ending::Retry { at, reason } => (State::Pending, Some(reason), *at),
+        Ending::Retry { at, reason, .. } => (State::Pending, Some(reason), *at),
         Ending::Parked { reason } => (State::Parked, Some(reason), now),
         Ending::Dead { reason } => (State::Dead, Some(reason), now),
     };
     let open = state == State::Pending;
+    let spared = matches!(ending, Ending::Retry { spared: true, .. });
     let (seq, key): (i64, String) = connection
         .prepare_cached(
-            "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7
+            "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7, spared = spared + ?8
              WHERE seq = ?1 AND plugin = ?2 RETURNING seq, key",
         )?
         .query_row(
-            params![id.event.order(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0)],
+            params![id.event.order(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0), spared],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
     if !open {

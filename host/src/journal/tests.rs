@@ -126,6 +126,7 @@ async fn one_key_of_one_plugin_is_worked_on_in_order() {
         let retry = Ending::Retry {
             at: UnixMs(NOW.0 + 500),
             reason: reason(),
+            spared: true,
         };
         journal.finish(&first.id, retry, NOW).await.unwrap();
         let claims = journal.claim_due(NOW, 100).await.unwrap();
@@ -135,8 +136,8 @@ async fn one_key_of_one_plugin_is_worked_on_in_order() {
         let again = claim(&journal, UnixMs(NOW.0 + 500)).await;
         assert_eq!(again.len(), 1);
         assert_eq!(
-            (again[0].id.clone(), again[0].attempts),
-            (first.id.clone(), 1)
+            (again[0].id.clone(), again[0].attempts, again[0].spared),
+            (first.id.clone(), 1, 1)
         );
         journal
             .finish(&again[0].id, Ending::Done, NOW)
@@ -379,6 +380,7 @@ async fn compare(steps: Vec<Step>) {
                     1 => Ending::Retry {
                         at: clock::later(now, Duration::from_secs(5)),
                         reason: reason(),
+                        spared: false,
                     },
                     2 => Ending::Parked { reason: reason() },
                     _ => Ending::Dead { reason: reason() },

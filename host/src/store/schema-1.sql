@@ -21,6 +21,8 @@ CREATE TABLE delivery (
     state       TEXT NOT NULL,
     ready       INTEGER NOT NULL,
     attempts    INTEGER NOT NULL DEFAULT 0,
+    -- Attempts among them that do not count, because DingTalk was to blame.
+    spared      INTEGER NOT NULL DEFAULT 0,
     due_at      INTEGER NOT NULL,
     reason      TEXT,
     finished_at INTEGER,

@@ -184,13 +184,16 @@ async fn a_plugin_has_so_many_timers_and_no_more() {
 #[tokio::test]
 async fn timers_are_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || SqliteJournal::new(Store::open(&folder.path().join("journal.db")).unwrap());
+    let open = async || {
+        let store = Store::open(&folder.path().join("journal.db")).unwrap();
+        SqliteJournal::open(store).await.unwrap()
+    };
     let set = Timer {
         missed: Missed::Skip,
         ..repeating("x", "0 9 * * *", 5)
     };
-    open().set(set.clone()).await.unwrap();
-    assert_eq!(open().timers(&"a".into()).await.unwrap(), [set]);
+    open().await.set(set.clone()).await.unwrap();
+    assert_eq!(open().await.timers(&"a".into()).await.unwrap(), [set]);
 }
 
 #[test]
