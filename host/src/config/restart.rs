@@ -54,6 +54,7 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         max_attempts,
         first_delay,
         max_delay,
+        outage,
     } = &old.retry;
     compare(
         "retry.max-attempts",
@@ -69,6 +70,11 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         "retry.max-delay",
         format!("{max_delay:?}"),
         format!("{:?}", new.retry.max_delay),
+    );
+    compare(
+        "retry.outage",
+        format!("{outage:?}"),
+        format!("{:?}", new.retry.outage),
     );
     keys
 }
