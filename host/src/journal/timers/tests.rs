@@ -17,7 +17,7 @@ impl<T: Journal + Timers> Both for T {}
 async fn on_each<F: AsyncFn(Arc<dyn Both>)>(story: F) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("journal.db")).unwrap();
-    story(Arc::new(SqliteJournal::new(store))).await;
+    story(Arc::new(SqliteJournal::open(store).await.unwrap())).await;
     story(Arc::new(MemoryJournal::default())).await;
 }
 
