@@ -6,6 +6,7 @@ mod cli;
 mod dedupe;
 mod delivery;
 mod durability;
+mod effects;
 mod limits;
 mod reload;
 mod retry;

@@ -11,6 +11,8 @@ use crate::clock;
 use crate::event::Origin;
 use crate::store::sqlite::Store;
 
+mod effects;
+
 const NOW: UnixMs = UnixMs(1_000_000);
 
 fn event(app: &str, key: &str, plugins: &[&str]) -> NewEvent {
