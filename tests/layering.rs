@@ -62,16 +62,19 @@ const MODULES: &[Module] = &[
     module(1, "egress", &[]),
     module(1, "cluster", &[]),
     // 0: values and decisions. `event` is what arrived, `attempt` how a run of a plugin ended, `secret` a string that
-    // nothing prints; the pure decisions `rules` and `retry` are about those, and `config` makes values of all of them.
+    // nothing prints; the pure decisions `rules`, `retry` and `health` are about those, and `config` makes values of all of them.
     module(
         0,
         "config",
-        &["rules", "retry", "event", "secret", "clock", "ids"],
+        &[
+            "rules", "retry", "health", "event", "secret", "attempt", "clock", "ids",
+        ],
     ),
     // Whether a plugin is active depends on the time at which an event came.
     module(0, "rules", &["event", "clock", "ids"]),
     module(0, "retry", &["attempt", "clock"]),
     module(0, "cron", &["clock"]),
+    module(0, "health", &["attempt", "clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
     module(0, "secret", &[]),

@@ -1,5 +1,7 @@
 //! The host functions, one file per WIT interface.
 
+use std::sync::atomic::Ordering;
+
 use dingtalk::ApiError;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -118,7 +120,9 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
 {
+    task.awaits_dingtalk.store(true, Ordering::Relaxed);
     let answer = Outbound::new(&task.outbound, call).await;
+    task.awaits_dingtalk.store(false, Ordering::Relaxed);
     task.trouble.note(answer.as_ref().err().and_then(trouble));
     answer.map_err(|error| {
         tracing::info!(

@@ -14,6 +14,7 @@ pub mod cron;
 pub mod dispatch;
 pub mod engine;
 pub mod event;
+pub mod health;
 pub mod ids;
 pub mod imports;
 pub mod ingress;

@@ -1,15 +1,18 @@
 //! Runs the plugin of a delivery out of the present snapshot.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
 use crate::active::Snapshot;
 use crate::attempt::{LastTrouble, Outcome};
+use crate::clock::{self, UnixMs};
 use crate::dispatch::Run;
 use crate::engine::Task;
 use crate::event::Content;
+use crate::ids::PluginName;
 use crate::journal::{Claimed, Schedule};
 use crate::kv::Kv;
 
@@ -23,6 +26,8 @@ pub struct Runner {
     pub schedule: Schedule,
     /// Runs requests that must not be cut in half.
     pub outbound: TaskTracker,
+    /// Not after the next time at which a parked plugin may try again.
+    pub next_probe: Mutex<Option<UnixMs>>,
 }
 
 #[async_trait]
@@ -55,7 +60,40 @@ impl Run for Runner {
             settings: plugin.config(),
             trouble: LastTrouble::default(),
             outbound: self.outbound.clone(),
+            awaits_dingtalk: AtomicBool::new(false),
         };
-        plugin.handle(task).await
+        let started = clock::now();
+        let outcome = plugin.handle(task).await;
+        if let Some(until) = plugin.ended(&outcome, started, clock::now()) {
+            let mut next = self.next_probe();
+            *next = Some(next.map_or(until, |next| next.min(until)));
+        }
+        outcome
+    }
+
+    /// A plugin that is not loaded gets places, so that its deliveries are parked.
+    fn places(&self, plugin: &PluginName, now: UnixMs) -> usize {
+        let active = self.snapshot.load();
+        let plugin = active.plugins.get(plugin);
+        plugin.map_or(usize::MAX, |plugin| plugin.places(now))
+    }
+
+    fn next_probe(&self, now: UnixMs) -> Option<UnixMs> {
+        let mut next = self.next_probe();
+        if next.is_some_and(|next| next <= now) {
+            // Only now, because there may be a thousand plugins and a claim for each event.
+            let active = self.snapshot.load();
+            let probes = active.plugins.values();
+            *next = probes.filter_map(|plugin| plugin.next_probe(now)).min();
+        }
+        *next
+    }
+}
+
+impl Runner {
+    fn next_probe(&self) -> MutexGuard<'_, Option<UnixMs>> {
+        self.next_probe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,6 +7,7 @@ mod dedupe;
 mod delivery;
 mod durability;
 mod limits;
+mod parking;
 mod reload;
 mod retry;
 mod secrets;

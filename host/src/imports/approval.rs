@@ -15,7 +15,7 @@ impl Host for State {
         &mut self,
         instance: NewInstance,
     ) -> wasmtime::Result<Result<InstanceId, Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = covers_code(&task, &instance.process_code) {
             return Ok(Err(error));
         }
@@ -70,7 +70,7 @@ impl Host for State {
         operator: Option<UserId>,
         remark: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = covers_instance(&task, &instance_id).await {
             return Ok(Err(error));
         }
@@ -91,7 +91,7 @@ impl Host for State {
         decision: Decision,
         remark: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = covers_instance(&task, &instance_id).await {
             return Ok(Err(error));
         }
@@ -120,7 +120,7 @@ impl Host for State {
         user_id: UserId,
         text: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = covers_instance(&task, &instance_id).await {
             return Ok(Err(error));
         }

@@ -11,7 +11,7 @@ use crate::kv::{KvError, Write};
 
 impl Host for State {
     async fn create(&mut self, chat: NewChat) -> wasmtime::Result<Result<CreatedChat, Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         let chat = dingtalk::NewChat {
             name: chat.name,
             owner: chat.owner,
@@ -54,7 +54,7 @@ impl Host for State {
         chat_id: ChatId,
         changes: ChatUpdate,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = granted(&task, &chat_id).await {
             return Ok(Err(error));
         }
@@ -76,7 +76,7 @@ impl Host for State {
         chat_id: ChatId,
         message: Message,
     ) -> wasmtime::Result<Result<MessageId, Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if let Err(error) = granted(&task, &chat_id).await {
             return Ok(Err(error));
         }

@@ -16,7 +16,7 @@ impl Host for State {
         recipients: Recipients,
         message: Message,
     ) -> wasmtime::Result<Result<NoticeId, Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         let recipients = match recipients {
             Recipients::Named(named) => dingtalk::Recipients::Named(dingtalk::NamedRecipients {
                 users: named.users,
@@ -85,7 +85,7 @@ impl Host for State {
     }
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         let client = task.client.clone();
         let id = match number(&notice) {
             Ok(id) => id,

@@ -17,7 +17,7 @@ impl Host for State {
         message: RobotMessage,
         mentions: Mentions,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         let Content::Chat(asked) = &task.content else {
             return Ok(Err(invalid("only a chat message can be replied to")));
         };
@@ -59,7 +59,7 @@ impl Host for State {
         conversation_id: ConversationId,
         message: RobotMessage,
     ) -> wasmtime::Result<Result<String, Error>> {
-        let task = self.call()?;
+        let task = self.send()?;
         if !task.grant.robot.covers(&conversation_id) {
             return Ok(Err(not_granted(
                 "robot",

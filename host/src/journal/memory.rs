@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::claim::{Candidate, choose, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State,
+    NewEvent, Places, State,
 };
 use crate::clock::UnixMs;
 use crate::event::Envelope;
@@ -105,7 +105,7 @@ impl Journal for MemoryJournal {
         Ok(Appended::New)
     }
 
-    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
+    async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
         let mut keys: HashSet<(&str, &str)> = HashSet::new();
         let mut ready = Vec::new();
@@ -138,7 +138,7 @@ impl Journal for MemoryJournal {
             }
         }
         ready.sort_by_key(|candidate| candidate.due_at);
-        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, free);
+        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, &places);
         inner
             .claimed
             .extend(due.iter().map(|claimed| claimed.id.clone()));
