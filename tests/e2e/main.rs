@@ -13,3 +13,4 @@ mod retry;
 mod secrets;
 mod shutdown;
 mod timers;
+mod zoo;
