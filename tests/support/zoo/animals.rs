@@ -194,7 +194,7 @@ pub const ANIMALS: &[Animal] = &[
         does: "panics, in Rust",
         guest: Guest::Naughty,
         lines: "",
-        end: End::Dead("trap: wasm trap: wasm `unreachable` instruction executed"),
+        end: End::Dead("trap: thread '<unnamed>' panicked at"),
     },
     Animal {
         name: "exit",
