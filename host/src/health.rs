@@ -211,6 +211,7 @@ mod tests {
         Outcome::Retry {
             reason: "DingTalk is down".to_owned(),
             after: None,
+            trouble: None,
         }
     }
 

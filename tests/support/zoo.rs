@@ -67,17 +67,18 @@ impl Animal {
 
     /// Its `[[plugin]]`.
     pub fn plugin(&self) -> Plugin {
-        let name = self.name;
-        let mut plugin = Plugin::new(name, name).line(&format!("when = 'event.text == {name:?}'"));
+        Plugin::new(self.name, self.name).line(&self.settings())
+    }
+
+    /// The rest of its table, behind name, component and app.
+    pub fn settings(&self) -> String {
+        let (name, lines) = (self.name, self.lines);
+        let mut text = format!("events = [\"chat-message\"]\nwhen = 'event.text == {name:?}'\n");
         if matches!(self.guest, Guest::Naughty) {
-            plugin = plugin
-                .line("grant = { robot = true, kv = true }")
-                .line(&format!("config = {{ mode = {name:?} }}"));
+            text.push_str("grant = { robot = true, kv = true }\n");
+            text.push_str(&format!("config = {{ mode = {name:?} }}\n"));
         }
-        for line in self.lines.lines() {
-            plugin = plugin.line(line);
-        }
-        plugin
+        text + lines
     }
 
     /// Whether it is loaded at all.
@@ -91,14 +92,24 @@ pub fn table() -> String {
     let mut table = "| guest | what it does | how it ends |\n| --- | --- | --- |\n".to_owned();
     for animal in ANIMALS {
         let end = match animal.end {
-            End::Refused(reason) => format!("refused: `{reason}`"),
-            End::Dead(reason) => format!("`{reason}`"),
-            End::Answers(text) => format!("answers `{text}`"),
+            End::Refused(reason) => format!("refused: {}", code(reason)),
+            End::Dead(reason) => code(reason),
+            End::Answers(text) => format!("answers {}", code(text)),
         };
         let (name, does) = (animal.name, animal.does);
         writeln!(table, "| `{name}` | {does} | {end} |").expect("text can be written");
     }
     table
+}
+
+/// As code in Markdown.
+fn code(text: &str) -> String {
+    let text = text.trim();
+    if text.contains('`') {
+        format!("`` {text} ``")
+    } else {
+        format!("`{text}`")
+    }
 }
 
 fn guest(name: &str) -> Vec<u8> {

@@ -42,12 +42,12 @@ pub const ANIMALS: &[Animal] = &[
         end: End::Refused("it cannot be compiled in time: limits.compile = 50ms"),
     },
     Animal {
-        name: "sockets",
-        does: "asks for network sockets",
-        guest: Guest::Text("(component (import \"wasi:sockets/tcp@0.2.6\" (instance)))"),
+        name: "forbidden",
+        does: "asks for an interface that belfry does not have",
+        guest: Guest::Text("(component (import \"wasi:messaging/producer@0.2.0\" (instance)))"),
         lines: "",
         end: End::Refused(
-            "it imports wasi:sockets/tcp@0.2.6, which this version of belfry does not offer",
+            "it imports wasi:messaging/producer@0.2.0, which this version of belfry does not offer",
         ),
     },
     Animal {
@@ -357,7 +357,7 @@ pub const ANIMALS: &[Animal] = &[
     },
     Animal {
         name: "escape",
-        does: "looks for files, variables, arguments and input",
+        does: "looks for files, variables, arguments, input and a way into the network",
         guest: Guest::Naughty,
         lines: "",
         end: End::Answers("found 0: "),

@@ -24,13 +24,14 @@
 //! | `exit` | ends the program |
 //! | `send-flood` | answers for ever |
 //! | `kv-flood` | stores values until it may store no more, then says why |
-//! | `escape` | looks for files, variables and arguments, then answers what it found |
+//! | `escape` | looks for files, variables, arguments and the network, then answers what it found |
 //! | `peek` | looks for the values of other plugins, then answers what it found |
 //! | `keep` | stores a value that nobody else may see, then answers |
 //! | `reply` | answers `prefix` and the text |
 //! | `by-text` | what the first word of the message says |
 
 use std::hint::black_box;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;
 
 use belfry_plugin::log::Level;
@@ -175,6 +176,15 @@ fn escape() -> Vec<String> {
     }
     if std::fs::write("/tmp/from-a-plugin", "x").is_ok() {
         found.push("a place to write".to_owned());
+    }
+    if TcpStream::connect("127.0.0.1:8701").is_ok() || TcpListener::bind("127.0.0.1:0").is_ok() {
+        found.push("a connection".to_owned());
+    }
+    if UdpSocket::bind("127.0.0.1:0").is_ok() {
+        found.push("a socket".to_owned());
+    }
+    if ("localhost", 8701).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some()) {
+        found.push("an address".to_owned());
     }
     found.extend(std::env::vars().map(|(name, _)| name));
     found.extend(std::env::args());
