@@ -62,12 +62,12 @@ const MODULES: &[Module] = &[
     module(1, "egress", &[]),
     module(1, "cluster", &[]),
     // 0: values and decisions. `event` is what arrived, `attempt` how a run of a plugin ended, `secret` a string that
-    // nothing prints; the pure decisions `rules` and `retry` are about those, and `config` makes values of all of them.
+    // nothing prints; the pure decisions `rules`, `retry` and `health` are about those, and `config` makes values of all of them.
     module(
         0,
         "config",
         &[
-            "rules", "retry", "function", "event", "secret", "clock", "ids",
+            "rules", "retry", "health", "function", "event", "secret", "attempt", "clock", "ids",
         ],
     ),
     // Whether a plugin is active depends on the time at which an event came.
@@ -77,6 +77,7 @@ const MODULES: &[Module] = &[
     // Which host functions there are, and what a call of one is given and comes to.
     module(0, "function", &[]),
     module(0, "call", &[]),
+    module(0, "health", &["attempt", "clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
     module(0, "secret", &[]),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use belfry::config::Engine;
+use belfry::config::{Engine, Limits};
 use belfry::engine::Sandbox;
 use wasmtime::component::Component;
 
@@ -30,7 +30,9 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
         max_concurrent: 64,
         cache: None,
     })?;
-    let component: Component = sandbox.compile(bytes.into()).await?;
+    let component: Component = sandbox
+        .compile(bytes.into(), Limits::default().compile)
+        .await?;
     let ours = ours::Ours::new(&sandbox, &component)?;
     let floor = floor::Floor::new(sandbox.engine(), &component)?;
     let (ours, floor) = (Arc::new(ours), Arc::new(floor));

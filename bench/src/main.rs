@@ -15,6 +15,7 @@ mod rounds;
 mod settings;
 mod throughput;
 mod upstream;
+mod zoo;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,6 +55,8 @@ enum Name {
     Journal,
     /// Resident memory with ten plugins.
     Memory,
+    /// What a plugin's events take beside hostile plugins, against without.
+    Zoo,
 }
 
 fn main() -> ExitCode {
@@ -109,5 +112,6 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,
+        Name::Zoo => zoo::measure(places, rounds).await,
     }
 }

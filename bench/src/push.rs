@@ -31,6 +31,8 @@ pub(crate) struct Pusher {
     calls: Calls,
     /// Calls that each message leads to.
     answers: usize,
+    /// From push to the last answer, for each message since [`latencies`] took them.
+    took: Vec<Duration>,
 }
 
 /// How long pushers go on.
@@ -55,6 +57,7 @@ impl Pusher {
                 upstream: address,
                 calls,
                 answers,
+                took: Vec::new(),
             })
             .collect()
     }
@@ -72,12 +75,13 @@ impl Pusher {
         } {
             let text = format!("message {} of {}", self.sent, self.number);
             self.sent += 1;
-            let request = Request::post(format!("/robot/{APP}"))
-                .header("host", "belfry")
-                .header("content-type", "application/json")
-                .header("timestamp", &timestamp)
-                .header("sign", &sign)
-                .body(Full::new(Bytes::from(self.message(&text))))?;
+            let pushed = Instant::now();
+            let message = Message {
+                conversation: &format!("cid-conversation-{}", self.number),
+                text: &text,
+                webhook: Upstream::webhook(self.upstream, self.number),
+            };
+            let request = request(&timestamp, &sign, message.json())?;
             let response = connection.send_request(request).await?;
             let status = response.status();
             response.into_body().collect().await?;
@@ -96,33 +100,10 @@ impl Pusher {
                     "a message was answered with other words"
                 );
             }
+            self.took.push(pushed.elapsed());
             done += 1;
         }
         Ok(done)
-    }
-
-    fn message(&self, text: &str) -> String {
-        let now = clock::now().0;
-        let (number, sent) = (self.number, self.sent);
-        serde_json::json!({
-            "msgId": format!("msg-{now}-{number}-{sent}"),
-            "conversationId": format!("cid-conversation-{number}"),
-            "conversationType": "2",
-            "conversationTitle": "Operations",
-            "senderStaffId": "alice",
-            "senderNick": "Alice",
-            "senderCorpId": "dingcorp",
-            "isAdmin": false,
-            "robotCode": "dingkey",
-            "chatbotUserId": "robot",
-            "atUsers": [{"dingtalkId": "robot"}],
-            "createAt": now,
-            "msgtype": "text",
-            "text": {"content": text},
-            "sessionWebhook": Upstream::webhook(self.upstream, number),
-            "sessionWebhookExpiredTime": now + 5_400_000,
-        })
-        .to_string()
     }
 }
 
@@ -148,6 +129,82 @@ pub(crate) async fn push_all(
     }
     #[allow(clippy::cast_precision_loss)]
     Ok(all as f64 / start.elapsed().as_secs_f64())
+}
+
+/// What the pushers' messages took since the last call, in ascending order.
+pub(crate) fn latencies(pushers: &mut [Pusher]) -> Vec<Duration> {
+    let mut took: Vec<Duration> = pushers
+        .iter_mut()
+        .flat_map(|pusher| std::mem::take(&mut pusher.took))
+        .collect();
+    took.sort();
+    took
+}
+
+/// Pushes messages of fixed words one after another, `pause` apart, and waits for no answer, until it is dropped.
+pub(crate) async fn push_words(
+    host: SocketAddr,
+    upstream: SocketAddr,
+    words: &[String],
+    pause: Duration,
+) -> anyhow::Result<()> {
+    let mut connection = connect(host).await?;
+    let timestamp = clock::now().0.to_string();
+    let sign = sign(&timestamp);
+    for (sent, text) in words.iter().cycle().enumerate() {
+        let message = Message {
+            conversation: &format!("cid-words-{sent}"),
+            text,
+            // No pusher listens there.
+            webhook: Upstream::webhook(upstream, usize::MAX),
+        };
+        let request = request(&timestamp, &sign, message.json())?;
+        let response = connection.send_request(request).await?;
+        response.into_body().collect().await?;
+        tokio::time::sleep(pause).await;
+    }
+    Ok(())
+}
+
+fn request(timestamp: &str, sign: &str, body: String) -> anyhow::Result<Request<Full<Bytes>>> {
+    Ok(Request::post(format!("/robot/{APP}"))
+        .header("host", "belfry")
+        .header("content-type", "application/json")
+        .header("timestamp", timestamp)
+        .header("sign", sign)
+        .body(Full::new(Bytes::from(body)))?)
+}
+
+/// A message to the robot.
+struct Message<'a> {
+    conversation: &'a str,
+    text: &'a str,
+    webhook: String,
+}
+
+impl Message<'_> {
+    fn json(&self) -> String {
+        let now = clock::now().0;
+        serde_json::json!({
+            "msgId": format!("msg-{}", clock::event_id()),
+            "conversationId": self.conversation,
+            "conversationType": "2",
+            "conversationTitle": "Operations",
+            "senderStaffId": "alice",
+            "senderNick": "Alice",
+            "senderCorpId": "dingcorp",
+            "isAdmin": false,
+            "robotCode": "dingkey",
+            "chatbotUserId": "robot",
+            "atUsers": [{"dingtalkId": "robot"}],
+            "createAt": now,
+            "msgtype": "text",
+            "text": {"content": self.text},
+            "sessionWebhook": self.webhook,
+            "sessionWebhookExpiredTime": now + 5_400_000,
+        })
+        .to_string()
+    }
 }
 
 async fn connect(host: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {

@@ -18,7 +18,7 @@ pub(crate) struct Plugin<'a> {
     /// Its component.
     pub(crate) component: &'a Path,
     /// The rest of its table.
-    pub(crate) settings: &'static str,
+    pub(crate) settings: &'a str,
 }
 
 /// What `echo` is given.

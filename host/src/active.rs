@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::plugin::{Plugin, Summary};
 use crate::rules::{Rule, Rules, Standing};
+use crate::wake::Waker;
 
 /// One app as the rest of belfry uses it.
 pub struct App {
@@ -188,21 +189,28 @@ fn rule(settings: &config::Plugin, standing: Standing) -> Rule {
 
 /// The present snapshot. Clones share it.
 #[derive(Clone)]
-pub struct Snapshot(Arc<ArcSwap<Active>>);
+pub struct Snapshot {
+    active: Arc<ArcSwap<Active>>,
+    waker: Waker,
+}
 
 impl Snapshot {
-    /// Starts with a first snapshot.
-    pub fn new(active: Active) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(active)))
+    /// Starts with a first snapshot; `waker` rings at each swap, for the deliveries that waited for a better plugin.
+    pub fn new(active: Active, waker: Waker) -> Self {
+        Self {
+            active: Arc::new(ArcSwap::from_pointee(active)),
+            waker,
+        }
     }
 
     /// The present snapshot; take it once per event and keep it.
     pub fn load(&self) -> Arc<Active> {
-        self.0.load_full()
+        self.active.load_full()
     }
 
     /// Replaces it. What works with the old one goes on with the old one.
     pub fn publish(&self, active: Active) {
-        self.0.store(Arc::new(active));
+        self.active.store(Arc::new(active));
+        self.waker.wake();
     }
 }

@@ -16,6 +16,7 @@ use crate::ids::Generation;
 use crate::journal::{self, Filter, Journal};
 use crate::plugin::Summary;
 use crate::reload::{Refusal, Reloads};
+use crate::wake::Waker;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Admin {
     pub journal: Arc<dyn Journal>,
     /// Reloads.
     pub reloads: Reloads,
+    /// Wakes the dispatcher.
+    pub waker: Waker,
     /// Cancelled as soon as belfry stops taking events.
     pub stopping: CancellationToken,
 }
@@ -37,6 +40,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
         .route("/api/plugins", get(plugins))
+        .route("/api/plugins/{name}/resume", post(resume))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .with_state(admin)
@@ -76,6 +80,23 @@ async fn plugins(State(admin): State<Admin>) -> Json<Plugins> {
         plugins: active.summaries(),
         refused: admin.reloads.refused(),
     })
+}
+
+/// Answer of `/api/plugins/{name}/resume`.
+#[derive(Serialize)]
+struct Resumed {
+    /// Whether the plugin was parked.
+    resumed: bool,
+}
+
+async fn resume(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
+    let active = admin.snapshot.load();
+    let Some(plugin) = active.plugins.get(&name.as_str().into()) else {
+        return (StatusCode::NOT_FOUND, "there is no such plugin\n").into_response();
+    };
+    let resumed = plugin.resume();
+    admin.waker.wake();
+    Json(Resumed { resumed }).into_response()
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -84,12 +84,13 @@ impl Host {
             .await
             .map_err(|refused| refused_at_start(&refused))?;
         let generation = active.generation;
-        let snapshot = Snapshot::new(active);
+        let waker = Waker::default();
+        let snapshot = Snapshot::new(active, waker.clone());
 
         let sqlite = Arc::new(SqliteJournal::open(store.clone()).await?);
         let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
-        let (waker, outbound) = (Waker::default(), TaskTracker::new());
+        let outbound = TaskTracker::new();
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let stop_operators = CancellationToken::new();
         let clockwork = Clockwork {
@@ -106,6 +107,7 @@ impl Host {
                 kv,
                 schedule,
                 outbound: outbound.clone(),
+                next_probe: Mutex::default(),
             })
         });
         let dispatch = Dispatch {
@@ -120,12 +122,13 @@ impl Host {
         let ingress = Ingress {
             snapshot: snapshot.clone(),
             journal: Arc::clone(&journal),
-            waker,
+            waker: waker.clone(),
         };
         let operators = Admin {
             snapshot: snapshot.clone(),
             journal,
             reloads: reloads.clone(),
+            waker,
             stopping: stop_intake.clone(),
         };
         let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);

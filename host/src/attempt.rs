@@ -10,10 +10,45 @@ pub enum Budget {
     Cpu,
     /// Time that passed, waiting included.
     Wall,
-    /// Linear memory and tables.
+    /// Time that passed, when its end came while DingTalk had not answered.
+    Upstream,
+    /// Time for describing itself.
+    Describe,
+    /// Linear memory.
     Memory,
+    /// Elements of tables.
+    Tables,
+    /// Bytes of one call's arguments or result.
+    CallBytes,
+    /// Open handles.
+    Handles,
     /// Host calls.
     Calls,
+    /// Host calls that change something in DingTalk.
+    Sends,
+}
+
+impl Budget {
+    /// What is said of it, and its key in `limits = { … }`.
+    const fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Cpu => ("out of time", "cpu"),
+            Self::Wall => ("out of time", "wall"),
+            Self::Upstream => ("out of time while dingtalk did not answer", "wall"),
+            Self::Describe => ("out of time", "describe"),
+            Self::Memory => ("out of memory", "memory"),
+            Self::Tables => ("out of memory for tables", "tables"),
+            Self::CallBytes => ("too many bytes in one call", "call-bytes"),
+            Self::Handles => ("too many open handles", "handles"),
+            Self::Calls => ("too many host calls", "calls"),
+            Self::Sends => ("too many sends", "sends"),
+        }
+    }
+
+    /// The key in `limits = { … }` that raises it.
+    pub const fn key(self) -> &'static str {
+        self.row().1
+    }
 }
 
 /// What kept a call of DingTalk from being done, though nothing is wrong with the call.
@@ -66,7 +101,12 @@ pub enum Outcome {
         reason: String,
     },
     /// A budget was used up.
-    Exhausted(Budget),
+    Exhausted {
+        /// Which one.
+        budget: Budget,
+        /// How much it was, as `bot.toml` would say it.
+        limit: String,
+    },
     /// belfry itself failed while running the plugin.
     HostFault {
         /// What failed.
@@ -93,10 +133,10 @@ impl std::fmt::Display for Outcome {
             Self::Retry { reason, .. } => write!(f, "plugin asked for a retry: {reason}"),
             Self::Rejected { reason } => write!(f, "plugin rejected the event: {reason}"),
             Self::Trap { reason } => write!(f, "trap: {reason}"),
-            Self::Exhausted(Budget::Cpu) => f.write_str("out of time: cpu limit"),
-            Self::Exhausted(Budget::Wall) => f.write_str("out of time: wall limit"),
-            Self::Exhausted(Budget::Memory) => f.write_str("out of memory: memory limit"),
-            Self::Exhausted(Budget::Calls) => f.write_str("too many host calls: calls limit"),
+            Self::Exhausted { budget, limit } => {
+                let (said, key) = budget.row();
+                write!(f, "{said}: limits.{key} = {limit}")
+            }
             Self::HostFault { reason } => write!(f, "belfry failed: {reason}"),
             Self::Diverged { reason } | Self::VersionGone { reason } => f.write_str(reason),
             Self::NotLoaded => f.write_str("no plugin of this name is loaded"),

@@ -9,7 +9,8 @@ pub use self::app::{App, Callback, Receive};
 pub use self::document::Problem;
 pub use self::grant::{Grant, Scope};
 pub use self::hook::Hook;
-pub use self::plugin::{Limits, Plugin};
+pub use self::limits::{Limits, show_bytes};
+pub use self::plugin::Plugin;
 pub use self::process::{Engine, Server, Store};
 
 use self::document::Document;
@@ -20,6 +21,7 @@ mod document;
 mod grant;
 mod hook;
 mod hours;
+mod limits;
 mod plugin;
 mod process;
 mod restart;
@@ -101,13 +103,13 @@ impl Config {
         let server = process::server(&mut root);
         let store = process::store(&mut root);
         let engine = process::engine(&mut root, &store);
-        let retry = process::retry(&mut root);
+        let (retry, park) = process::retry(&mut root);
         let apps: Vec<App> = root.sections("app").into_iter().map(app::app).collect();
         let names: HashSet<&str> = apps.iter().map(|app| app.name.as_str()).collect();
         let plugins = root.sections("plugin");
         let plugins = plugins
             .into_iter()
-            .map(|section| plugin::plugin(section, &names))
+            .map(|section| plugin::plugin(section, &names, park))
             .collect();
         let hooks = root.sections("hook");
         let hooks = hooks

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::Outcome;
-use crate::clock;
-use crate::journal::{Claimed, Ending, Journal};
+use crate::clock::{self, UnixMs};
+use crate::ids::PluginName;
+use crate::journal::{Claimed, Ending, Journal, Places};
 use crate::retry::{self, Next, Policy, Tries};
 use crate::wake::Waker;
 
@@ -25,6 +26,16 @@ const TROUBLE: Duration = Duration::from_millis(500);
 pub trait Run: Send + Sync + 'static {
     /// Runs the delivery's plugin and says how it ended.
     async fn run(&self, claimed: &Claimed) -> Outcome;
+
+    /// How many attempts of a plugin may run at one time; its deliveries wait where it is none.
+    fn places(&self, _plugin: &PluginName, _now: UnixMs) -> usize {
+        usize::MAX
+    }
+
+    /// When a plugin that has no places gets one again.
+    fn next_probe(&self, _now: UnixMs) -> Option<UnixMs> {
+        None
+    }
 }
 
 /// What the dispatcher works with.
@@ -74,7 +85,12 @@ impl Dispatch {
             return Some(IDLE);
         }
         let now = clock::now();
-        let claims = match self.journal.claim_due(now, free).await {
+        let run = Arc::clone(&self.run);
+        let places_by_plugin = Places {
+            free,
+            most: Arc::new(move |plugin| run.places(plugin, now)),
+        };
+        let claims = match self.journal.claim_due(now, places_by_plugin).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::error!(%error, "cannot claim deliveries");
@@ -96,7 +112,8 @@ impl Dispatch {
         if claimed_all {
             return None;
         }
-        let until_due = claims.next_due.map_or(IDLE, |due| {
+        let next = [claims.next_due, self.run.next_probe(now)];
+        let until_due = next.into_iter().flatten().min().map_or(IDLE, |due| {
             Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or(0))
         });
         Some(until_due.min(IDLE))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, ResourceTableError};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
     PoolingAllocationConfig, Store, Trap, UpdateDeadline,
@@ -24,21 +24,20 @@ mod words;
 
 /// How often running guests are interrupted to count their time and to let others run.
 pub const TICK: Duration = Duration::from_millis(10);
-/// Bytes of a component file.
-pub const MAX_COMPONENT: u64 = 32 << 20;
 /// The largest memory a plugin can be given.
 const MAX_MEMORY: usize = 512 << 20;
 /// Bytes at the start of a memory that are cleared after use rather than given back to the system, which would interrupt
 /// the other cores. The samples are linked to need no more (`plugins/.cargo/config.toml`).
 const KEPT: usize = 256 << 10;
-/// Bytes a guest may pass to the host in one call.
-const HOSTCALL_BYTES: usize = 2 << 20;
+/// The largest table; a plugin may have several.
+const MAX_TABLE: usize = 100_000;
 
 /// The engine and what guards it. Clones share it.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
     places: Arc<Semaphore>,
+    describers: Arc<Semaphore>,
     compilers: Arc<Semaphore>,
 }
 
@@ -52,6 +51,12 @@ pub enum EngineError {
     /// The bytes are no component that this engine can compile.
     #[error("not a usable WebAssembly component: {0}")]
     Component(String),
+    /// Compiling takes longer than the plugin may have for it.
+    #[error("it cannot be compiled in time: limits.compile = {0}")]
+    TooSlow(String),
+    /// Another component is being compiled and does not end.
+    #[error("the compiler was busy with another component for {0}")]
+    Busy(String),
 }
 
 impl Sandbox {
@@ -73,6 +78,7 @@ impl Sandbox {
         Ok(Self {
             engine,
             places: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
+            describers: Arc::new(Semaphore::new(1)),
             compilers: Arc::new(Semaphore::new(1)),
         })
     }
@@ -83,27 +89,36 @@ impl Sandbox {
     }
 
     /// Compiles a component on a blocking thread, one at a time.
-    pub async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, EngineError> {
+    ///
+    /// A compilation cannot be ended from outside. When it takes too long its component is refused, and it keeps the
+    /// compiler until it ends by itself; others are refused meanwhile rather than compiled beside it.
+    pub async fn compile(
+        &self,
+        bytes: Arc<[u8]>,
+        most: Duration,
+    ) -> Result<Component, EngineError> {
         // The engine says this with a dump of the bytes, over several lines.
         if !bytes.starts_with(b"\0asm") {
             let reason = "the file does not begin as WebAssembly does";
             return Err(EngineError::Component(reason.to_owned()));
         }
-        let _permit = self
-            .compilers
-            .acquire()
-            .await
-            .map_err(|error| EngineError::Setup(error.to_string()))?;
+        let compiler = Arc::clone(&self.compilers).acquire_owned();
+        let Ok(compiler) = tokio::time::timeout(most, compiler).await else {
+            return Err(EngineError::Busy(format!("{most:?}")));
+        };
+        let compiler = compiler.map_err(|error| EngineError::Setup(error.to_string()))?;
         let engine = self.engine.clone();
         let compiled = tokio::task::spawn_blocking(move || {
+            let _compiler = compiler;
             let component = Component::new(&engine, &*bytes)?;
             component.initialize_copy_on_write_image()?;
             Ok(component)
         });
-        match compiled.await {
-            Ok(compiled) => compiled
+        match tokio::time::timeout(most, compiled).await {
+            Ok(Ok(compiled)) => compiled
                 .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error))),
-            Err(panic) => Err(EngineError::Component(panic.to_string())),
+            Ok(Err(panic)) => Err(EngineError::Component(panic.to_string())),
+            Err(_elapsed) => Err(EngineError::TooSlow(format!("{most:?}"))),
         }
     }
 
@@ -115,28 +130,36 @@ impl Sandbox {
         state: State,
         work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Outcome> {
-        // An exhausted pool would be an error, not a wait.
-        let _place = self
-            .places
-            .acquire()
-            .await
-            .map_err(|error| Outcome::HostFault {
-                reason: error.to_string(),
-            })?;
-        let wall = state.limits().wall;
+        // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
+        let places = if state.is_describing() {
+            &self.describers
+        } else {
+            &self.places
+        };
+        let _place = places.acquire().await.map_err(|error| Outcome::HostFault {
+            reason: error.to_string(),
+        })?;
+        let wall = state.wall();
         let mut store = self.store(state);
-        match tokio::time::timeout(wall, work(&mut store)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(classify(&error, store.data().last_words().line())),
-            Err(_elapsed) => Err(Outcome::Exhausted(Budget::Wall)),
-        }
+        let budget = match tokio::time::timeout(wall, work(&mut store)).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => match exhausted(&error) {
+                Some(budget) => budget,
+                None => return Err(trap(&error, store.data().last_words().line())),
+            },
+            Err(_elapsed) => store.data().wall_budget(),
+        };
+        let limit = store.data().limits().show(budget);
+        Err(Outcome::Exhausted { budget, limit })
     }
 
     fn store(&self, state: State) -> Store<State> {
-        let mut slices_left = slices(state.limits().cpu);
+        let limits = *state.limits();
+        let mut slices_left = slices(limits.cpu);
         let mut store = Store::new(&self.engine, state);
         store.limiter(State::limiter);
-        store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_hostcall_fuel(limits.call_bytes);
+        store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| {
             slices_left = slices_left.saturating_sub(1);
@@ -158,7 +181,8 @@ fn slices(cpu: Duration) -> u64 {
 }
 
 fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
-    let places = settings.max_concurrent;
+    // One more for a plugin that describes itself.
+    let places = settings.max_concurrent + 1;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
         .total_stacks(places)
@@ -170,7 +194,7 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .max_tables_per_component(64)
         .max_memories_per_module(2)
         .max_tables_per_module(2)
-        .table_elements(100_000)
+        .table_elements(MAX_TABLE)
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)
         .max_memory_size(MAX_MEMORY)
@@ -230,10 +254,8 @@ fn start_tick(engine: &Engine) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn classify(error: &wasmtime::Error, last_words: Option<String>) -> Outcome {
-    if let Some(Exhausted(budget)) = error.downcast_ref() {
-        return Outcome::Exhausted(*budget);
-    }
+/// How an attempt ended that its guest did not end, when no budget did.
+fn trap(error: &wasmtime::Error, last_words: Option<String>) -> Outcome {
     match error.downcast_ref() {
         Some(Halt::Diverged(divergence)) => {
             return Outcome::Diverged {
@@ -247,15 +269,33 @@ fn classify(error: &wasmtime::Error, last_words: Option<String>) -> Outcome {
         }
         None => {}
     }
-    match error.downcast_ref() {
-        Some(Trap::Interrupt) => Outcome::Exhausted(Budget::Cpu),
-        _ => Outcome::Trap {
-            reason: match last_words {
-                // Where the engine stopped says less than what the guest itself had to say.
-                Some(words) => format!("{words} ({})", error.root_cause()),
-                None => first_lines(error),
-            },
-        },
+    let reason = match last_words {
+        // Where the engine stopped says less than what the guest itself had to say.
+        Some(words) => format!("{words} ({})", error.root_cause()),
+        None => first_lines(error),
+    };
+    Outcome::Trap { reason }
+}
+
+/// The budget whose end an error tells of.
+fn exhausted(error: &wasmtime::Error) -> Option<Budget> {
+    if let Some(Exhausted(budget)) = error.downcast_ref() {
+        return Some(*budget);
+    }
+    if let Some(Trap::Interrupt) = error.downcast_ref() {
+        return Some(Budget::Cpu);
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Budget::Handles);
+    }
+    // The engine has no type for these two.
+    let cause = error.root_cause().to_string();
+    if cause.ends_with("fuel allocated for hostcalls has been exhausted") {
+        Some(Budget::CallBytes)
+    } else if cause.ends_with("store handle limit exceeded") {
+        Some(Budget::Handles)
+    } else {
+        None
     }
 }
 

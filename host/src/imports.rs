@@ -1,5 +1,7 @@
 //! The host functions, one file per WIT interface.
 
+use std::sync::atomic::Ordering;
+
 use dingtalk::ApiError;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -120,7 +122,9 @@ async fn upstream<T>(
     task: &Task,
     call: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, api::Error> {
+    task.awaits_dingtalk.store(true, Ordering::Relaxed);
     let answer = call.await;
+    task.awaits_dingtalk.store(false, Ordering::Relaxed);
     task.trouble.note(answer.as_ref().err().and_then(trouble));
     answer.map_err(|error| {
         tracing::info!(

@@ -1,5 +1,6 @@
 //! The durable record of events and of what became of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -93,6 +94,25 @@ pub struct Claims {
     pub due: Vec<Claimed>,
     /// When the next one is due for which there is room.
     pub next_due: Option<UnixMs>,
+}
+
+/// Room for attempts.
+#[derive(Clone)]
+pub struct Places {
+    /// How many are free.
+    pub free: usize,
+    /// How many a plugin may hold at one time, those it holds already included.
+    pub most: Arc<dyn Fn(&PluginName) -> usize + Send + Sync>,
+}
+
+impl From<usize> for Places {
+    /// So many free places, of which each plugin may hold any number.
+    fn from(free: usize) -> Self {
+        Self {
+            free,
+            most: Arc::new(|_| usize::MAX),
+        }
+    }
 }
 
 /// Where a delivery goes after an attempt.
@@ -234,9 +254,9 @@ pub trait Journal: Send + Sync {
     /// in a full queue.
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
 
-    /// Claims deliveries that are due for `free` places. Of one plugin and key only the oldest open one is ever due, and
-    /// a plugin gets no more places than it leaves free.
-    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError>;
+    /// Claims deliveries that are due for free places. Of one plugin and key only the oldest open one is ever due, and
+    /// a plugin gets no more places than it may hold and than it leaves free.
+    async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError>;
 
     /// Ends the attempt on a claimed delivery.
     async fn finish(

@@ -17,6 +17,7 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod function;
+pub mod health;
 pub mod ids;
 pub mod imports;
 pub mod ingress;

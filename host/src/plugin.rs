@@ -1,21 +1,21 @@
 //! One loaded plugin: its component, linked with what it was granted and nothing else.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::attempt::Outcome;
 use crate::capability::{self, Refusal};
-use crate::config::{self, Limits};
-use crate::engine::{EngineError, MAX_COMPONENT, Sandbox, State, Task};
+use crate::clock::UnixMs;
+use crate::config;
+use crate::engine::{EngineError, Sandbox, State, Task};
+use crate::health::{Change, Health, Parked};
 use crate::ids::{PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
 use crate::imports::{PluginPre, base_linker, link, to_guest};
-
-/// Time a plugin has to describe itself.
-const DESCRIBE: Duration = Duration::from_secs(1);
 
 /// A plugin that is ready to run.
 pub struct Plugin {
@@ -29,6 +29,7 @@ pub struct Plugin {
     config: Arc<serde_json::Map<String, serde_json::Value>>,
     pre: PluginPre<State>,
     sandbox: Sandbox,
+    health: Mutex<Health>,
 }
 
 /// Why a plugin was not loaded.
@@ -44,10 +45,12 @@ pub enum LoadError {
         error: std::io::Error,
     },
     /// The file is larger than a component may be.
-    #[error("the component {path:?} is larger than {} MiB", MAX_COMPONENT >> 20)]
+    #[error("the component {path:?} is too large: limits.component = {}", config::show_bytes(*.most))]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// What it may have.
+        most: u64,
     },
     /// The bytes are no component.
     #[error(transparent)]
@@ -71,19 +74,25 @@ pub struct Component {
 }
 
 impl Component {
-    /// Reads a file; never more than a component may have.
-    pub fn read(path: &Path) -> Result<Self, LoadError> {
+    /// Reads a file of at most so many bytes.
+    pub fn read(path: &Path, most: u64) -> Result<Self, LoadError> {
         let failed = |error| LoadError::Read {
             path: path.to_owned(),
             error,
         };
-        let size = std::fs::metadata(path).map_err(failed)?.len();
-        if size > MAX_COMPONENT {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        // Bounded while reading, because a file may grow meanwhile.
+        file.take(most.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > most {
             return Err(LoadError::TooLarge {
                 path: path.to_owned(),
+                most,
             });
         }
-        let bytes: Arc<[u8]> = std::fs::read(path).map_err(failed)?.into();
+        let bytes: Arc<[u8]> = bytes.into();
         Ok(Self {
             digest: PluginDigest::of(&bytes),
             bytes,
@@ -115,6 +124,9 @@ pub struct Summary {
     pub capabilities: Vec<&'static str>,
     /// The commands it answers.
     pub commands: Vec<String>,
+    /// Why and until when it is left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
 }
 
 impl Plugin {
@@ -124,7 +136,9 @@ impl Plugin {
         settings: config::Plugin,
         component: Component,
     ) -> Result<Self, LoadError> {
-        let compiled = sandbox.compile(Arc::clone(&component.bytes)).await?;
+        let compiled = sandbox
+            .compile(Arc::clone(&component.bytes), settings.limits.compile)
+            .await?;
         let component_type = compiled.component_type();
         let imports = component_type.imports(sandbox.engine());
         let requests = capability::compare(imports.map(|(name, _)| name), &settings.grant)?;
@@ -138,13 +152,9 @@ impl Plugin {
         }
         let pre =
             PluginPre::new(linker.instantiate_pre(&compiled).map_err(world)?).map_err(world)?;
-        let limits = Limits {
-            wall: DESCRIBE,
-            ..settings.limits
-        };
         let description = sandbox
             .run(
-                State::describing(settings.name.clone(), limits),
+                State::describing(settings.name.clone(), settings.limits),
                 async |store| {
                     let plugin = pre.instantiate_async(&mut *store).await?;
                     plugin.belfry_bot_handler().call_describe(&mut *store).await
@@ -167,6 +177,7 @@ impl Plugin {
             settings,
             pre,
             sandbox: sandbox.clone(),
+            health: Mutex::default(),
         })
     }
 
@@ -197,6 +208,49 @@ impl Plugin {
             },
             Err(outcome) => outcome,
         }
+    }
+
+    /// Takes the end of an attempt into account: a plugin that keeps failing is parked. Answers until when, if this end
+    /// parked it.
+    pub fn ended(&self, outcome: &Outcome, started: UnixMs, now: UnixMs) -> Option<UnixMs> {
+        let change = self
+            .health()
+            .ended(outcome, started, now, &self.settings.park);
+        let plugin = &self.name;
+        match change? {
+            Change::Parked(parked) => {
+                tracing::error!(%plugin, reason = parked.reason, until = %parked.until, times = parked.times, "plugin parked, its deliveries wait");
+                self.next_probe(now)
+            }
+            Change::Recovered => {
+                tracing::info!(%plugin, "plugin runs again");
+                None
+            }
+        }
+    }
+
+    /// How many attempts may run at one time; none while it is parked.
+    pub fn places(&self, now: UnixMs) -> usize {
+        let concurrent = self.settings.limits.concurrent as usize;
+        self.health().places(now, concurrent)
+    }
+
+    /// When it may try again, if it is parked.
+    pub fn next_probe(&self, now: UnixMs) -> Option<UnixMs> {
+        self.health().next_probe(now)
+    }
+
+    /// Lets it run again at once; says whether it was parked.
+    pub fn resume(&self) -> bool {
+        let was_parked = self.health().resume();
+        if was_parked {
+            tracing::info!(plugin = %self.name, "plugin resumed by hand");
+        }
+        was_parked
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The SHA-256 of its component.
@@ -235,6 +289,7 @@ impl Plugin {
                 .iter()
                 .map(|command| command.usage.clone())
                 .collect(),
+            parked: self.health().parked().cloned(),
         }
     }
 }

@@ -155,8 +155,8 @@ async fn plugin(
     sandbox: &Sandbox,
     current: Option<&Arc<Plugin>>,
 ) -> Result<Arc<Plugin>, String> {
-    let path = settings.component.clone();
-    let read = tokio::task::spawn_blocking(move || Component::read(&path))
+    let (path, most) = (settings.component.clone(), settings.limits.component);
+    let read = tokio::task::spawn_blocking(move || Component::read(&path, most))
         .await
         .map_err(|error| error.to_string())?;
     let component = read.map_err(|error| error.to_string())?;
@@ -183,6 +183,7 @@ fn is_same(a: &config::Plugin, b: &config::Plugin) -> bool {
         && a.order == b.order
         && a.grant == b.grant
         && a.limits == b.limits
+        && a.park == b.park
         && a.config == b.config
 }
 

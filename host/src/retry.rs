@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::attempt::{Outcome, Trouble};
+use crate::attempt::{Budget, Outcome, Trouble};
 use crate::clock::{UnixMs, later};
 
 /// How often and how soon a delivery is tried again.
@@ -75,7 +75,7 @@ pub enum Next {
 /// | --- | --- | --- |
 /// | a retry the plugin asked for, a trap, a limit, a fault of belfry | `first-delay`, doubling, or what the plugin asked for if that is longer | yes |
 /// | a retry after DingTalk limited the rate | the time DingTalk named, or as above if that is longer | not within `outage` |
-/// | a retry after DingTalk could not be reached | the same pauses | not within `outage` |
+/// | a retry after DingTalk could not be reached, or a wall limit that ended while DingTalk did not answer | the same pauses | not within `outage` |
 ///
 /// Up to a quarter of its length comes on top of every pause.
 pub fn after(outcome: &Outcome, tries: Tries, now: UnixMs, policy: &Policy) -> Next {
@@ -86,6 +86,10 @@ pub fn after(outcome: &Outcome, tries: Tries, now: UnixMs, policy: &Policy) -> N
             return Next::Park;
         }
         Outcome::Retry { after, trouble, .. } => (after.unwrap_or_default(), *trouble),
+        Outcome::Exhausted {
+            budget: Budget::Upstream,
+            ..
+        } => (Duration::ZERO, Some(Trouble::Down)),
         _ => (Duration::ZERO, None),
     };
     let age = u128::try_from(now.0.saturating_sub(tries.received_at.0)).unwrap_or(0);
@@ -173,7 +177,10 @@ mod tests {
         for outcome in [
             retry(None, None),
             trap(),
-            Outcome::Exhausted(crate::attempt::Budget::Wall),
+            Outcome::Exhausted {
+                budget: Budget::Wall,
+                limit: String::new(),
+            },
         ] {
             check(&outcome, tries(1, 0), 1.0, false);
             check(&outcome, tries(2, 0), 2.0, false);
@@ -204,6 +211,11 @@ mod tests {
         let down = retry(None, Some(Trouble::Down));
         check(&down, tries(1, 0), 1.0, true);
         check(&down, tries(40, 39), 600.0, true);
+        let unanswered = Outcome::Exhausted {
+            budget: Budget::Upstream,
+            limit: String::new(),
+        };
+        check(&unanswered, tries(1, 0), 1.0, true);
         // It is back, and now the plugin fails by itself.
         check(&trap(), tries(41, 40), 1.0, false);
         check(&trap(), tries(44, 40), 8.0, false);

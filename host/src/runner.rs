@@ -1,6 +1,7 @@
 //! Runs the plugin of a delivery out of the present snapshot.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,12 +9,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::active::Snapshot;
 use crate::attempt::{LastTrouble, Outcome};
-use crate::clock;
+use crate::clock::{self, UnixMs};
 use crate::dispatch::Run;
 use crate::effect::{self, Begin, Recorder, Retried, Source};
 use crate::engine::Task;
 use crate::event::Content;
-use crate::ids::PluginDigest;
+use crate::ids::{PluginDigest, PluginName};
 use crate::journal::{Claimed, Effects, Journal, JournalError, Schedule};
 use crate::kv::Kv;
 use crate::plugin::Plugin;
@@ -33,6 +34,8 @@ pub struct Runner {
     pub schedule: Schedule,
     /// Runs requests that must not be cut in half.
     pub outbound: TaskTracker,
+    /// Not after the next time at which a parked plugin may try again.
+    pub next_probe: Mutex<Option<UnixMs>>,
 }
 
 #[async_trait]
@@ -89,15 +92,40 @@ impl Run for Runner {
             settings: plugin.config(),
             source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
+            awaits_dingtalk: AtomicBool::new(false),
         };
+        let started = clock::now();
         let outcome = plugin.handle(task).await;
         let left_out = recorder.close(returned(&outcome), retried(&outcome)).await;
-        match left_out {
+        let outcome = match left_out {
             Some(divergence) => Outcome::Diverged {
                 reason: divergence.to_string(),
             },
             None => outcome,
+        };
+        if let Some(until) = plugin.ended(&outcome, started, clock::now()) {
+            let mut next = self.next_probe();
+            *next = Some(next.map_or(until, |next| next.min(until)));
         }
+        outcome
+    }
+
+    /// A plugin that is not loaded gets places, so that its deliveries are parked.
+    fn places(&self, plugin: &PluginName, now: UnixMs) -> usize {
+        let active = self.snapshot.load();
+        let plugin = active.plugins.get(plugin);
+        plugin.map_or(usize::MAX, |plugin| plugin.places(now))
+    }
+
+    fn next_probe(&self, now: UnixMs) -> Option<UnixMs> {
+        let mut next = self.next_probe();
+        if next.is_some_and(|next| next <= now) {
+            // Only now, because there may be a thousand plugins and a claim for each event.
+            let active = self.snapshot.load();
+            let probes = active.plugins.values();
+            *next = probes.filter_map(|plugin| plugin.next_probe(now)).min();
+        }
+        *next
     }
 }
 
@@ -119,6 +147,12 @@ impl Runner {
             _ => Begin::Again,
         };
         Recorder::new(journal, id, digest, effects, begin)
+    }
+
+    fn next_probe(&self) -> MutexGuard<'_, Option<UnixMs>> {
+        self.next_probe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,7 +177,7 @@ fn returned(outcome: &Outcome) -> bool {
 fn retried(outcome: &Outcome) -> Retried {
     match outcome {
         Outcome::Retry { .. } => Retried::Asked,
-        Outcome::Trap { .. } | Outcome::Exhausted(_) => Retried::Ended,
+        Outcome::Trap { .. } | Outcome::Exhausted { .. } => Retried::Ended,
         _ => Retried::No,
     }
 }

@@ -25,11 +25,11 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
     let stage = Stage::new(&bot).await;
     let belfry = stage.host().await;
     let modes = [
-        ("spin", 2, "out of time: cpu limit"),
-        ("swell", 2, "out of memory: memory limit"),
-        ("flood", 2, "too many host calls: calls limit"),
+        ("spin", 2, "out of time: limits.cpu = 200ms"),
+        ("swell", 2, "out of memory: limits.memory = 16MiB"),
+        ("flood", 2, "too many host calls: limits.calls = 50"),
         ("panic", 2, "trap: thread '<unnamed>' "),
-        ("sleep", 2, "out of time: wall limit"),
+        ("sleep", 2, "out of time: limits.wall = 300ms"),
         (
             "reject",
             1,
@@ -118,7 +118,7 @@ async fn a_crowd_of_endless_loops_does_not_silence_the_neighbour() {
         let spinning = belfry.doors.deliveries("spin").await;
         spinning
             .iter()
-            .all(|delivery| delivery["reason"] == "out of time: cpu limit")
+            .all(|delivery| delivery["reason"] == "out of time: limits.cpu = 1s")
     })
     .await;
 }

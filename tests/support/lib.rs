@@ -13,6 +13,7 @@ mod process;
 mod relay;
 mod stage;
 mod wait;
+pub mod zoo;
 
 pub use bot::{Bot, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};

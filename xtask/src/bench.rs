@@ -20,12 +20,13 @@ pub(crate) struct Options {
     pub(crate) bench: Vec<String>,
 }
 
-/// Builds the sample plugins, the OpenSSL yardstick and belfry, then becomes the benchmark program.
+/// Builds the sample plugins, the guests of the zoo, the OpenSSL yardstick and belfry, then becomes the benchmark program.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !shell::root().join("bench").join("Cargo.toml").is_file() {
         bail!("this checkout has no benchmarks: bench/Cargo.toml is missing");
     }
     plugins::build_samples()?;
+    plugins::build_guests()?;
     build_yardstick()?;
     shell::say("building belfry with optimisations (several minutes the first time)");
     let program = build_belfry()?;

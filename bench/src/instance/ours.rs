@@ -1,6 +1,7 @@
 //! belfry's side: what the host does for each delivery, with a robot that answers at once instead of over HTTP.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, anyhow, bail};
 use belfry::attempt::LastTrouble;
@@ -100,6 +101,7 @@ impl Handle for Ours {
             settings: Arc::clone(&self.settings),
             source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
+            awaits_dingtalk: AtomicBool::new(false),
         };
         let event = to_guest(&task.envelope, &task.content);
         let state = State::attempt(Limits::default(), Arc::new(task));

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::grant::{self, Grant};
 use super::hours;
+use super::limits::{self, Limits};
 use super::section::Section;
 use crate::event::Subscription;
+use crate::health;
 use crate::ids::{AppName, PluginName};
 use crate::rules::{Condition, Hours};
 
@@ -32,37 +33,19 @@ pub struct Plugin {
     pub enabled: bool,
     /// What it may do.
     pub grant: Grant,
-    /// What an attempt may use.
+    /// What it may use.
     pub limits: Limits,
+    /// When it is parked.
+    pub park: health::Policy,
     /// Its own settings.
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What one attempt of a plugin may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Linear memory, summed, in bytes.
-    pub memory: u64,
-    /// Time the guest computes.
-    pub cpu: Duration,
-    /// Time that passes, waiting included.
-    pub wall: Duration,
-    /// Host calls.
-    pub calls: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory: 64 << 20,
-            cpu: Duration::from_millis(500),
-            wall: Duration::from_secs(10),
-            calls: 200,
-        }
-    }
-}
-
-pub(super) fn plugin(mut section: Section<'_>, apps: &HashSet<&str>) -> Plugin {
+pub(super) fn plugin(
+    mut section: Section<'_>,
+    apps: &HashSet<&str>,
+    park: health::Policy,
+) -> Plugin {
     let name = section.name();
     let app = section.app_reference(apps);
     let line = section.line_of("events");
@@ -106,32 +89,13 @@ pub(super) fn plugin(mut section: Section<'_>, apps: &HashSet<&str>) -> Plugin {
             .section("grant")
             .map(grant::read)
             .unwrap_or_default(),
-        limits: section.section("limits").map(limits).unwrap_or_default(),
+        limits: section
+            .section("limits")
+            .map(limits::read)
+            .unwrap_or_default(),
+        park: super::process::park(&mut section, park),
         config: section.json("config").unwrap_or_default(),
     };
     section.finish();
     plugin
-}
-
-fn limits(mut section: Section<'_>) -> Limits {
-    let defaults = Limits::default();
-    let (least, most) = (Duration::from_millis(10), Duration::from_secs(300));
-    let limits = Limits {
-        memory: section
-            .bytes_within("memory", 1 << 20..=512 << 20)
-            .unwrap_or(defaults.memory),
-        cpu: section
-            .duration_within("cpu", least..=most)
-            .unwrap_or(defaults.cpu),
-        wall: section
-            .duration_within("wall", least..=most)
-            .unwrap_or(defaults.wall),
-        calls: section
-            .integer("calls", 1..=10_000)
-            .map_or(defaults.calls, |number| {
-                u32::try_from(number).unwrap_or(u32::MAX)
-            }),
-    };
-    section.finish();
-    limits
 }

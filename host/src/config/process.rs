@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
+use crate::health;
 use crate::retry::Policy;
 
 /// `[server]`: cannot change without a restart.
@@ -105,8 +106,9 @@ pub(super) fn engine(root: &mut Section<'_>, store: &Store) -> Engine {
     engine
 }
 
-pub(super) fn retry(root: &mut Section<'_>) -> Policy {
-    let mut policy = Policy::default();
+/// When failed deliveries run again, and when failing plugins are parked.
+pub(super) fn retry(root: &mut Section<'_>) -> (Policy, health::Policy) {
+    let (mut policy, mut parking) = (Policy::default(), health::Policy::default());
     if let Some(mut section) = root.section("retry") {
         if let Some(number) = section.integer("max-attempts", 1..=100) {
             policy.max_attempts = u32::try_from(number).unwrap_or(1);
@@ -120,7 +122,30 @@ pub(super) fn retry(root: &mut Section<'_>) -> Policy {
         if let Some(outage) = section.duration("outage") {
             policy.outage = outage;
         }
+        parking = park(&mut section, parking);
         section.finish();
     }
+    (policy, parking)
+}
+
+/// Reads `park = { … }` of `[retry]` or of a plugin; what it does not say stays.
+pub(super) fn park(section: &mut Section<'_>, mut policy: health::Policy) -> health::Policy {
+    let Some(mut section) = section.section("park") else {
+        return policy;
+    };
+    if let Some(number) = section.integer("after", 1..=1_000) {
+        policy.after = u32::try_from(number).unwrap_or(1);
+    }
+    let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
+    for (key, time) in [
+        ("window", &mut policy.window),
+        ("pause", &mut policy.pause),
+        ("max-pause", &mut policy.max_pause),
+    ] {
+        if let Some(given) = section.duration_within(key, second..=day) {
+            *time = given;
+        }
+    }
+    section.finish();
     policy
 }

@@ -1,6 +1,8 @@
 //! What belongs to one attempt: its guest's WASI, its budgets and the delivery it works on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dingtalk::Client;
 use tokio_util::task::TaskTracker;
@@ -15,15 +17,10 @@ use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
 use crate::effect::Source;
 use crate::event::{Content, Envelope};
-use crate::function::Function;
+use crate::function::{Class, Function};
 use crate::ids::{EventId, PluginName};
 use crate::journal::Schedule;
 use crate::kv::Kv;
-
-/// Lines a guest may log in one attempt.
-const LOG_LINES: u32 = 256;
-/// Bytes a guest may log in one attempt.
-const LOG_BYTES: usize = 64 << 10;
 
 /// A budget is used up; ends the attempt.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +51,8 @@ pub struct Task {
     pub source: Source,
     /// Runs what must not be cut in half when the guest goes away.
     pub outbound: TaskTracker,
+    /// Whether the guest waits for DingTalk; stays set if it is ended meanwhile.
+    pub awaits_dingtalk: AtomicBool,
 }
 
 /// The data of one store.
@@ -70,7 +69,10 @@ pub struct State {
 struct Used {
     memory_limit: u64,
     memory: u64,
+    tables_limit: u64,
+    tables: u64,
     calls: u32,
+    sends: u32,
     log_lines: u32,
     log_bytes: usize,
 }
@@ -101,14 +103,17 @@ impl State {
         task: Option<Arc<Task>>,
     ) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1_000);
+        table.set_max_capacity(limits.handles);
         let seed = event.map_or([0; 16], |event| *event.as_bytes());
         let last_words = LastWords::default();
-        let wasi = virtual_context(&plugin, seed, now, &last_words);
+        let wasi = virtual_context(&plugin, seed, now, limits.printed_bytes, &last_words);
         let used = Used {
             memory_limit: limits.memory,
             memory: 0,
+            tables_limit: limits.tables,
+            tables: 0,
             calls: 0,
+            sends: 0,
             log_lines: 0,
             log_bytes: 0,
         };
@@ -146,18 +151,48 @@ impl State {
         if self.used.calls >= self.limits.calls {
             return Err(Exhausted(Budget::Calls).into());
         }
+        if function.class() == Class::Write {
+            if self.used.sends >= self.limits.sends {
+                return Err(Exhausted(Budget::Sends).into());
+            }
+            self.used.sends += 1;
+        }
         self.used.calls += 1;
         Ok(Arc::clone(task))
     }
 
+    /// How much time may pass.
+    pub(super) fn wall(&self) -> Duration {
+        if self.is_describing() {
+            self.limits.describe
+        } else {
+            self.limits.wall
+        }
+    }
+
+    /// The budget that is used up when that time has passed.
+    pub(super) fn wall_budget(&self) -> Budget {
+        match &self.task {
+            None => Budget::Describe,
+            Some(task) if task.awaits_dingtalk.load(Ordering::Relaxed) => Budget::Upstream,
+            Some(_) => Budget::Wall,
+        }
+    }
+
+    /// Whether there is no delivery, only a plugin that describes itself.
+    pub(super) fn is_describing(&self) -> bool {
+        self.task.is_none()
+    }
+
     /// Whether the guest may log another line of so many bytes. `Ok(false)` is said once, when it no longer may.
     pub fn may_log(&mut self, bytes: usize) -> Option<bool> {
-        if self.used.log_lines > LOG_LINES || self.used.log_bytes > LOG_BYTES {
+        let (lines, most_bytes) = (self.limits.log_lines, self.limits.log_bytes);
+        if self.used.log_lines > lines || self.used.log_bytes > most_bytes {
             return None;
         }
         self.used.log_lines += 1;
         self.used.log_bytes += bytes;
-        Some(self.used.log_lines <= LOG_LINES && self.used.log_bytes <= LOG_BYTES)
+        Some(self.used.log_lines <= lines && self.used.log_bytes <= most_bytes)
     }
 
     /// What it said before its end.
@@ -176,9 +211,13 @@ impl ResourceLimiter for Used {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let grown = self.memory + (desired - current) as u64;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // The memory's own maximum: the growth fails, and the guest is told so.
+            return Ok(false);
+        }
+        let grown = self.memory + desired.saturating_sub(current) as u64;
         if grown > self.memory_limit {
             return Err(Exhausted(Budget::Memory).into());
         }
@@ -186,15 +225,21 @@ impl ResourceLimiter for Used {
         Ok(true)
     }
 
+    /// As for memories, in elements.
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > 100_000 {
-            return Err(Exhausted(Budget::Memory).into());
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
         }
+        let grown = self.tables + desired.saturating_sub(current) as u64;
+        if grown > self.tables_limit {
+            return Err(Exhausted(Budget::Tables).into());
+        }
+        self.tables = grown;
         Ok(true)
     }
 

@@ -1,15 +1,17 @@
 //! The WASI that standard libraries always import, virtualised: clock and randomness are functions of the delivery;
 //! there are no files, no environment, no arguments and no sockets; what is printed goes to the log.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
 
 use super::words::LastWords;
@@ -25,10 +27,13 @@ pub(super) fn virtual_context(
     plugin: &PluginName,
     seed: [u8; 16],
     now: UnixMs,
+    most_printed: usize,
     last_words: &LastWords,
 ) -> WasiCtx {
+    let left = Arc::new(AtomicUsize::new(most_printed));
     let printed = |last_words| Printed {
         plugin: plugin.clone(),
+        left: Arc::clone(&left),
         last_words,
     };
     let mut wide = [0; 32];
@@ -75,12 +80,36 @@ impl HostMonotonicClock for Stepping {
     }
 }
 
-/// Standard output and error: pieces as they are written become log lines of the plugin.
+/// Standard output and error together: pieces as they are written become log lines of the plugin, as long as it may.
 #[derive(Clone)]
 struct Printed {
     plugin: PluginName,
+    /// Bytes that may still be printed.
+    left: Arc<AtomicUsize>,
     /// Of standard error only.
     last_words: Option<LastWords>,
+}
+
+impl Printed {
+    /// What is too much is dropped, and said once.
+    fn print(&self, bytes: &[u8]) {
+        let plugin = &self.plugin;
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        self.left
+            .store(left.saturating_sub(bytes.len()), Ordering::Relaxed);
+        let piece = &bytes[..bytes.len().min(left).min(MAX_PRINTED)];
+        let text = String::from_utf8_lossy(piece);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            tracing::debug!(%plugin, text, "plugin printed");
+        }
+        if left <= bytes.len() {
+            tracing::debug!(%plugin, "the plugin may print no more in this attempt");
+        }
+    }
 }
 
 impl IsTerminal for Printed {
@@ -91,32 +120,35 @@ impl IsTerminal for Printed {
 
 impl StdoutStream for Printed {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    /// Without the task that would write for an asynchronous stream.
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }
 }
 
-impl AsyncWrite for Printed {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+#[async_trait]
+impl Pollable for Printed {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl OutputStream for Printed {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if let Some(last_words) = &self.last_words {
-            last_words.hear(bytes);
+            last_words.hear(&bytes);
         }
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_PRINTED)]);
-        let text = text.trim_end();
-        if !text.is_empty() {
-            tracing::debug!(plugin = %self.plugin, text, "plugin printed");
-        }
-        Poll::Ready(Ok(bytes.len()))
+        self.print(&bytes);
+        Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_PRINTED)
     }
 }

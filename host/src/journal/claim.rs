@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Places;
 use crate::clock::UnixMs;
 use crate::ids::{DeliveryId, PluginName};
 
@@ -26,20 +27,30 @@ pub(super) fn places_held<'a>(
     held
 }
 
+/// One place in so many is kept for plugins that hold none.
+const KEPT: usize = 8;
+
 /// Picks among candidates, given in the order of their due times, and says when the next one is due.
 ///
 /// A plugin never takes more places than it leaves free, so that attempts which only wait cannot keep the other plugins
-/// from running. What finds no place is not waited for: an attempt that ends wakes the dispatcher.
+/// from running; the last places go to plugins that hold none. What finds no place is not waited for: an attempt that
+/// ends wakes the dispatcher.
 pub(super) fn choose<T>(
     candidates: impl IntoIterator<Item = Candidate<T>>,
     mut held: HashMap<PluginName, usize>,
     now: UnixMs,
-    free: usize,
+    places: &Places,
 ) -> (Vec<T>, Option<UnixMs>) {
+    let total = held
+        .values()
+        .fold(places.free, |sum, held| sum.saturating_add(*held));
+    let kept = total / KEPT;
     let mut chosen = Vec::new();
     for candidate in candidates {
-        let held = held.entry(candidate.plugin).or_default();
-        if *held >= free - chosen.len() {
+        let left = places.free - chosen.len();
+        let held = held.entry(candidate.plugin.clone()).or_default();
+        if *held >= left || (*held > 0 && left <= kept) || *held >= (places.most)(&candidate.plugin)
+        {
             continue;
         }
         if candidate.due_at > now {
@@ -49,4 +60,54 @@ pub(super) fn choose<T>(
         chosen.push(candidate.value);
     }
     (chosen, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// How many places the plugins `0`, `1`, … get in all when each has more to do than there are places.
+    fn greedy(plugins: usize, total: usize, most: usize) -> (HashMap<PluginName, usize>, usize) {
+        let mut held = HashMap::new();
+        loop {
+            let taken: usize = held.values().sum();
+            let places = Places {
+                free: total - taken,
+                most: Arc::new(move |_| most),
+            };
+            let due = |plugin: usize| Candidate {
+                due_at: UnixMs(0),
+                plugin: plugin.to_string().as_str().into(),
+                value: plugin,
+            };
+            let candidates = (0..total).flat_map(|_| (0..plugins).map(due));
+            let (chosen, _) = choose(candidates, held.clone(), UnixMs(0), &places);
+            if chosen.is_empty() {
+                return (held, total - taken);
+            }
+            for plugin in chosen {
+                *held.entry(plugin.to_string().as_str().into()).or_default() += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn alone_a_plugin_gets_half_of_the_places_and_no_more_than_it_may_hold() {
+        let (held, free) = greedy(1, 64, usize::MAX);
+        assert_eq!((held[&"0".into()], free), (32, 32));
+        let (held, free) = greedy(1, 64, 5);
+        assert_eq!((held[&"0".into()], free), (5, 59));
+        assert!(greedy(1, 64, 0).0.is_empty());
+    }
+
+    #[test]
+    fn the_last_places_are_for_plugins_that_hold_none() {
+        for plugins in 2..=56 {
+            let (_, free) = greedy(plugins, 64, usize::MAX);
+            assert!(free >= 8, "{plugins} plugins leave {free} places");
+        }
+        assert_eq!(greedy(64, 64, usize::MAX).1, 0, "one each");
+    }
 }

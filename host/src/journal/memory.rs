@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::claim::{Candidate, choose, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Place, Record, State,
+    Journal, JournalError, NewEvent, Place, Places, Record, State,
 };
 use crate::call::Answer;
 use crate::clock::UnixMs;
@@ -159,7 +159,7 @@ impl Journal for MemoryJournal {
         Ok(Appended::New)
     }
 
-    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
+    async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
         let mut keys: HashSet<(&str, &str)> = HashSet::new();
         let mut ready = Vec::new();
@@ -193,7 +193,7 @@ impl Journal for MemoryJournal {
             }
         }
         ready.sort_by_key(|candidate| candidate.due_at);
-        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, free);
+        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, &places);
         inner
             .claimed
             .extend(due.iter().map(|claimed| claimed.id.clone()));

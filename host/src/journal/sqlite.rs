@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 use super::claim::{Candidate, choose, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Record, State,
+    Journal, JournalError, NewEvent, Places, Record, State,
 };
 use crate::clock::{self, UnixMs};
 use crate::event::{Envelope, Origin};
@@ -72,12 +72,12 @@ impl Journal for SqliteJournal {
             .await?)
     }
 
-    async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
+    async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
         let taken = self.claimed().clone();
         // Through the writer, so that nothing is claimed between the append of an event and its commit.
         let claims = self
             .store
-            .write(move |connection| claim_due(connection, &taken, now, free))
+            .write(move |connection| claim_due(connection, &taken, now, &places))
             .await?;
         self.claimed()
             .extend(claims.due.iter().map(|claimed| claimed.id.clone()));
@@ -230,14 +230,18 @@ fn claim_due(
     connection: &Connection,
     taken: &HashSet<DeliveryId>,
     now: UnixMs,
-    free: usize,
+    places: &Places,
 ) -> rusqlite::Result<Claims> {
     let held = places_held(taken);
     let mut candidates = Vec::new();
     for plugin in plugins_with_open_deliveries(connection)? {
         let already = held.get(&plugin).copied().unwrap_or(0);
+        let room = (places.most)(&plugin).saturating_sub(already);
+        if room == 0 {
+            continue;
+        }
         // No plugin gets more than half of the free places, so a long queue costs no more than a short one.
-        let enough = already + free / 2 + 2;
+        let enough = already + (places.free / 2 + 1).min(room) + 1;
         let mut select = connection.prepare_cached(
             "SELECT d.seq, e.id, d.due_at FROM delivery d JOIN event e ON e.seq = d.seq
              WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
@@ -263,7 +267,7 @@ fn claim_due(
         }
     }
     candidates.sort_by_key(|candidate| (candidate.due_at, candidate.value.0));
-    let (chosen, next_due) = choose(candidates, held, now, free);
+    let (chosen, next_due) = choose(candidates, held, now, places);
     let due = chosen
         .into_iter()
         .map(|(seq, id)| claimed(connection, seq, id))

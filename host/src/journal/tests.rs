@@ -53,7 +53,7 @@ async fn on_each<F: AsyncFn(Arc<dyn Journal>)>(story: F) {
 }
 
 async fn claim(journal: &Arc<dyn Journal>, now: UnixMs) -> Vec<Claimed> {
-    journal.claim_due(now, 100).await.unwrap().due
+    journal.claim_due(now, 100.into()).await.unwrap().due
 }
 
 fn reason() -> String {
@@ -131,7 +131,7 @@ async fn one_key_of_one_plugin_is_worked_on_in_order() {
             spared: true,
         };
         journal.finish(&first.id, retry, NOW).await.unwrap();
-        let claims = journal.claim_due(NOW, 100).await.unwrap();
+        let claims = journal.claim_due(NOW, 100.into()).await.unwrap();
         assert!(claims.due.is_empty(), "a waiting retry holds its key");
         assert_eq!(claims.next_due, Some(UnixMs(NOW.0 + 500)));
 
@@ -241,9 +241,9 @@ async fn a_claim_takes_no_more_than_there_are_places() {
         for plugin in ["a", "b", "c"] {
             journal.append(event("acme", "k", &[plugin])).await.unwrap();
         }
-        let claims = journal.claim_due(NOW, 2).await.unwrap();
+        let claims = journal.claim_due(NOW, 2.into()).await.unwrap();
         assert_eq!((claims.due.len(), claims.next_due), (2, None));
-        assert_eq!(journal.claim_due(NOW, 2).await.unwrap().due.len(), 1);
+        assert_eq!(journal.claim_due(NOW, 2.into()).await.unwrap().due.len(), 1);
     })
     .await;
 }
@@ -254,18 +254,59 @@ async fn a_plugin_gets_no_more_places_than_it_leaves_free() {
         for key in ["1", "2", "3", "4", "5"] {
             journal.append(event("acme", key, &["a"])).await.unwrap();
         }
-        let claims = journal.claim_due(NOW, 4).await.unwrap();
+        let claims = journal.claim_due(NOW, 4.into()).await.unwrap();
         assert_eq!((claims.due.len(), claims.next_due), (2, None));
-        assert_eq!(journal.claim_due(NOW, 2).await.unwrap().due.len(), 0);
+        assert_eq!(journal.claim_due(NOW, 2.into()).await.unwrap().due.len(), 0);
 
         // The others find places, and the plugin gets one back for each of its attempts that ends.
         journal.append(event("acme", "1", &["b"])).await.unwrap();
-        let others = journal.claim_due(NOW, 2).await.unwrap().due;
+        let others = journal.claim_due(NOW, 2.into()).await.unwrap().due;
         assert_eq!(others[0].id.plugin, "b".into());
         for id in [&claims.due[0].id, &others[0].id] {
             journal.finish(id, Ending::Done, NOW).await.unwrap();
         }
-        assert_eq!(journal.claim_due(NOW, 3).await.unwrap().due.len(), 1);
+        assert_eq!(journal.claim_due(NOW, 3.into()).await.unwrap().due.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_holds_no_more_places_than_it_may() {
+    on_each(async |journal| {
+        for key in ["1", "2", "3", "4", "5"] {
+            journal
+                .append(event("acme", key, &["a", "b"]))
+                .await
+                .unwrap();
+        }
+        let places = |a: usize| Places {
+            free: 100,
+            most: Arc::new(move |plugin| if *plugin == "a".into() { a } else { 2 }),
+        };
+        let claims = journal.claim_due(NOW, places(0)).await.unwrap();
+        assert_eq!((claims.due.len(), claims.next_due), (2, None));
+        assert!(
+            claims
+                .due
+                .iter()
+                .all(|claimed| claimed.id.plugin == "b".into())
+        );
+        assert!(
+            journal
+                .claim_due(NOW, places(0))
+                .await
+                .unwrap()
+                .due
+                .is_empty()
+        );
+        assert_eq!(
+            journal.claim_due(NOW, places(1)).await.unwrap().due.len(),
+            1
+        );
+        assert_eq!(
+            journal.claim_due(NOW, places(4)).await.unwrap().due.len(),
+            3
+        );
     })
     .await;
 }
@@ -280,10 +321,10 @@ async fn what_was_acknowledged_is_there_after_reopening_and_claims_are_forgotten
             .append(with_dedupe(event("acme", "k", &[]), "same", None))
             .await
             .unwrap();
-        assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
+        assert_eq!(journal.claim_due(NOW, 9.into()).await.unwrap().due.len(), 1);
     }
     let journal = sqlite(&folder).await;
-    assert_eq!(journal.claim_due(NOW, 9).await.unwrap().due.len(), 1);
+    assert_eq!(journal.claim_due(NOW, 9.into()).await.unwrap().due.len(), 1);
     let again = with_dedupe(event("acme", "k", &[]), "same", None);
     assert!(matches!(
         journal.append(again).await.unwrap(),
@@ -361,8 +402,8 @@ async fn compare(steps: Vec<Step>) {
             }
             Step::Claim { limit } => {
                 let (from_disk, from_memory) = (
-                    disk.claim_due(now, limit).await.unwrap(),
-                    memory.claim_due(now, limit).await.unwrap(),
+                    disk.claim_due(now, limit.into()).await.unwrap(),
+                    memory.claim_due(now, limit.into()).await.unwrap(),
                 );
                 let ids = |claims: &Claims| {
                     claims
@@ -397,10 +438,10 @@ async fn compare(steps: Vec<Step>) {
                 drop(disk);
                 disk = sqlite(&folder).await;
                 // Those that were claimed come back; both sides claim them again.
-                let back = disk.claim_due(now, usize::MAX).await.unwrap();
+                let back = disk.claim_due(now, usize::MAX.into()).await.unwrap();
                 let mut all: Vec<DeliveryId> =
                     back.due.iter().map(|claimed| claimed.id.clone()).collect();
-                let fresh = memory.claim_due(now, usize::MAX).await.unwrap();
+                let fresh = memory.claim_due(now, usize::MAX.into()).await.unwrap();
                 let mut expected: Vec<DeliveryId> = fresh
                     .due
                     .iter()

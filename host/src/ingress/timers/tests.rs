@@ -43,7 +43,11 @@ async fn a_cron_timer_fires_at_each_of_its_times() {
         }
     }
     assert_eq!(fired, 3);
-    let claimed = journal.claim_due(UnixMs(i64::MAX), 9).await.unwrap().due;
+    let claimed = journal
+        .claim_due(UnixMs(i64::MAX), 9.into())
+        .await
+        .unwrap()
+        .due;
     assert_eq!(claimed.len(), 1, "one after another");
     let envelope = &claimed[0].envelope;
     assert_eq!(claimed[0].id.plugin, "reminder".into());

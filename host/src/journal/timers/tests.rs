@@ -112,7 +112,7 @@ async fn firing_appends_the_event_and_moves_the_timer_once() {
             assert!(!timers.fire(turn).await.unwrap());
         }
         assert_eq!(timers.list(&Filter::default()).await.unwrap().len(), 2);
-        assert_eq!(timers.claim_due(NOW, 9).await.unwrap().due.len(), 2);
+        assert_eq!(timers.claim_due(NOW, 9.into()).await.unwrap().due.len(), 2);
         let left = due(&*timers, &["a"]).await;
         assert_eq!(
             (left.due.len(), left.next_due),

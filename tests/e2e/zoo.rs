@@ -1,0 +1,155 @@
+//! Every guest of the zoo ends as it must, its neighbour goes on answering, and nothing of the machine is lost to it.
+
+use belfry_tests::zoo::{ANIMALS, Animal, End, table};
+use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, components, wait_for, wait_until};
+
+fn refused() -> impl Iterator<Item = &'static Animal> {
+    ANIMALS.iter().filter(|animal| !animal.runs())
+}
+
+fn running() -> impl Iterator<Item = &'static Animal> {
+    ANIMALS.iter().filter(|animal| animal.runs())
+}
+
+/// Somebody writes a word, and `echo` repeats it.
+async fn neighbour_answers(stage: &Stage, word: &str) {
+    let report = stage.dingtalk.say(ONCALL, "alice", word).await;
+    assert_eq!(report["delivered"], true, "{word}: {report}");
+    let echoed = format!("echo: {word}");
+    wait_until("the neighbour answers", async || {
+        let answers = stage.dingtalk.answers(ONCALL).await;
+        answers.contains(&echoed)
+    })
+    .await;
+}
+
+/// Repeats what it is told behind a word of its own.
+fn neighbour() -> Plugin {
+    Plugin::naughty("echo", "reply", "prefix = \"echo: \"")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_a_plugin_is_refused_by_name_while_the_neighbour_answers() {
+    let bot = Bot::new().plugin(neighbour());
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    let mut with_zoo = bot;
+    for animal in refused() {
+        stage.replace_component(animal.name, &animal.component());
+        with_zoo = with_zoo.plugin(animal.plugin());
+    }
+    stage.write(&with_zoo);
+    let reload = belfry.doors.reload();
+    neighbour_answers(&stage, "hello").await;
+    let (status, report) = reload.await;
+    assert_eq!(status, 422, "{report}");
+    for animal in refused() {
+        let End::Refused(expected) = animal.end else {
+            continue;
+        };
+        let list = report["refused"].as_array().unwrap();
+        let found = list.iter().find(|entry| entry["subject"] == animal.name);
+        let reason = found.map_or("it was loaded", |entry| entry["reason"].as_str().unwrap());
+        assert!(reason.contains(expected), "{}: {reason}", animal.name);
+        assert!(reason.len() < 2_000, "{}: {reason}", animal.name);
+    }
+    neighbour_answers(&stage, "still there?").await;
+    belfry.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_guest_of_the_zoo_ends_as_named_and_leaves_the_machine_as_it_was() {
+    let mut bot = Bot::new()
+        .engine("max-concurrent = 8")
+        .retry("max-attempts = 2")
+        .retry("first-delay = \"20ms\"")
+        .plugin(neighbour());
+    let stage = Stage::new(&bot).await;
+    bot = bot.plugin(Plugin::naughty("keeper", "keep", "").line("when = 'event.text == \"keep\"'"));
+    for animal in running() {
+        stage.replace_component(animal.name, &animal.component());
+        bot = bot.plugin(animal.plugin());
+    }
+    // As many plugins as there are places, each of which takes one.
+    for number in 0..8 {
+        let name = format!("sleeper{number}");
+        let sleeper = Plugin::naughty(&name, "sleep", "")
+            .line("when = 'event.text == \"everybody sleeps\"'")
+            .line("limits = { wall = \"60s\" }");
+        bot = bot.plugin(sleeper);
+    }
+    stage.write(&bot);
+    let belfry = stage.serve(&[]).await;
+    neighbour_answers(&stage, "keep").await;
+    let before = resident(&belfry);
+
+    for animal in running() {
+        neighbour_answers(&stage, animal.name).await;
+    }
+    for animal in running() {
+        ends_as_named(&stage, &belfry, animal).await;
+    }
+    let echoed = belfry.doors.deliveries("echo").await;
+    assert!(
+        echoed
+            .iter()
+            .all(|delivery| delivery["state"] == "done" && delivery["attempts"] == 1)
+    );
+
+    let after = resident(&belfry);
+    assert!(
+        after < before + (128 << 20),
+        "belfry took {} MiB before the zoo and {} MiB after it",
+        before >> 20,
+        after >> 20
+    );
+    let log = belfry.log();
+    let longest = log.lines().map(str::len).max().unwrap_or(0);
+    assert!(longest < 8_000, "a log line has {longest} bytes");
+
+    let asleep = log.matches("falling asleep").count();
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "everybody sleeps")
+        .await;
+    belfry.sleepers(asleep + 8).await;
+}
+
+async fn ends_as_named(stage: &Stage, belfry: &Process, animal: &Animal) {
+    let name = animal.name;
+    let delivery = wait_for(&format!("{name} ends"), async || {
+        let delivery = belfry.doors.deliveries(name).await.pop()?;
+        (delivery["state"] != "pending").then_some(delivery)
+    })
+    .await;
+    match animal.end {
+        End::Dead(expected) => {
+            let reason = delivery["reason"].as_str().unwrap_or_default();
+            assert_eq!(delivery["state"], "dead", "{name}: {delivery}");
+            assert!(reason.starts_with(expected), "{name}: {reason}");
+            assert!(reason.len() < 2_000, "{name}: {reason}");
+        }
+        End::Answers(expected) => {
+            assert_eq!(delivery["state"], "done", "{name}: {delivery}");
+            let answers = stage.dingtalk.answers(ONCALL).await;
+            let expected = answers.iter().filter(|answer| *answer == expected).count();
+            assert!(expected > 0, "{name}: {answers:?}");
+        }
+        End::Refused(_) => {}
+    }
+}
+
+/// Bytes of memory that the process has.
+fn resident(belfry: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", belfry.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn the_table_of_the_zoo_is_in_the_manual() {
+    let manual = components::checkout().join("docs/security.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    assert!(manual.contains(&table()), "the table is:\n{}", table());
+}
