@@ -66,7 +66,15 @@ const MODULES: &[Module] = &[
     module(
         0,
         "config",
-        &["rules", "retry", "event", "secret", "clock", "ids"],
+        &[
+            "rules",
+            "retry",
+            "event",
+            "secret",
+            "destination",
+            "clock",
+            "ids",
+        ],
     ),
     // Whether a plugin is active depends on the time at which an event came.
     module(0, "rules", &["event", "clock", "ids"]),
@@ -74,6 +82,8 @@ const MODULES: &[Module] = &[
     module(0, "cron", &["clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
+    // Where a grant leads: `config` reads its entries, `egress` compares requests with them.
+    module(0, "destination", &[]),
     module(0, "secret", &[]),
     module(0, "clock", &["ids"]),
     module(0, "ids", &[]),
@@ -104,7 +114,7 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     CrateRule {
         source: "host/src",
-        crates: &["hyper", "hyper_util"],
+        crates: &["hyper", "hyper_util", "hyper_rustls"],
         places: &[
             "server",
             "server/",

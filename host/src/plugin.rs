@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::attempt::Outcome;
-use crate::capability::{self, Refusal};
+use crate::capability::{self, Capability, Refusal};
 use crate::config::{self, Limits};
+use crate::egress;
 use crate::engine::{EngineError, MAX_COMPONENT, Sandbox, State, Task};
 use crate::ids::{PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
@@ -26,6 +27,7 @@ pub struct Plugin {
     capabilities: Vec<&'static str>,
     settings: config::Plugin,
     grant: Arc<config::Grant>,
+    egress: Option<Arc<egress::Client>>,
     config: Arc<serde_json::Map<String, serde_json::Value>>,
     pre: PluginPre<State>,
     sandbox: Sandbox,
@@ -58,6 +60,9 @@ pub enum LoadError {
     /// It does not fit the world `belfry:bot/plugin@0.1.0`.
     #[error("it does not fit the world belfry:bot/plugin@0.1.0: {0}")]
     World(String),
+    /// It may speak TLS and the system has nothing to trust.
+    #[error("it may send HTTP requests, but TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// It failed to describe itself.
     #[error("its `describe` failed: {0}")]
     Describe(Outcome),
@@ -136,6 +141,11 @@ impl Plugin {
         for capability in &requests.granted {
             link(&mut linker, *capability).map_err(world)?;
         }
+        let egress = if requests.granted.contains(&Capability::Http) {
+            Some(Arc::new(egress::Client::new(&settings.grant.http)?))
+        } else {
+            None
+        };
         let pre =
             PluginPre::new(linker.instantiate_pre(&compiled).map_err(world)?).map_err(world)?;
         let limits = Limits {
@@ -163,6 +173,7 @@ impl Plugin {
                 .map(|capability| capability.name())
                 .collect(),
             grant: Arc::new(settings.grant.clone()),
+            egress,
             config: Arc::new(settings.config.clone()),
             settings,
             pre,
@@ -212,6 +223,11 @@ impl Plugin {
     /// Its grants, for the tasks it gets.
     pub fn grant(&self) -> Arc<config::Grant> {
         Arc::clone(&self.grant)
+    }
+
+    /// Its way out over HTTP, for the tasks it gets. One for all of them, so that connections are used again.
+    pub fn egress(&self) -> Option<Arc<egress::Client>> {
+        self.egress.clone()
     }
 
     /// Its own settings, for the tasks it gets.

@@ -52,6 +52,7 @@ impl Run for Runner {
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
             grant: plugin.grant(),
+            egress: plugin.egress(),
             settings: plugin.config(),
             trouble: LastTrouble::default(),
             outbound: self.outbound.clone(),

@@ -6,6 +6,7 @@ mod cli;
 mod dedupe;
 mod delivery;
 mod durability;
+mod egress;
 mod limits;
 mod reload;
 mod retry;

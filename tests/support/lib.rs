@@ -13,6 +13,7 @@ mod process;
 mod relay;
 mod stage;
 mod wait;
+mod web;
 
 pub use bot::{Bot, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
@@ -21,3 +22,4 @@ pub use process::{Finished, Process, run, run_with};
 pub use relay::Relay;
 pub use stage::{Hosted, Stage};
 pub use wait::{PATIENCE, wait_for, wait_until};
+pub use web::Web;

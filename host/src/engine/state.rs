@@ -1,6 +1,7 @@
 //! What belongs to one attempt: its guest's WASI, its budgets and the delivery it works on.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use dingtalk::Client;
 use tokio_util::task::TaskTracker;
@@ -8,11 +9,13 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::http::Http;
 use super::wasi::virtual_context;
 use super::words::LastWords;
 use crate::attempt::{Budget, LastTrouble};
 use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
+use crate::egress;
 use crate::event::{Content, Envelope};
 use crate::ids::{EventId, PluginName};
 use crate::journal::Schedule;
@@ -44,6 +47,8 @@ pub struct Task {
     pub schedule: Schedule,
     /// The plugin's grants.
     pub grant: Arc<Grant>,
+    /// The plugin's way out over HTTP, if it was granted one.
+    pub egress: Option<Arc<egress::Client>>,
     /// The plugin's settings.
     pub settings: Arc<serde_json::Map<String, serde_json::Value>>,
     /// What kept the last call of DingTalk from being done.
@@ -57,8 +62,10 @@ pub struct State {
     plugin: PluginName,
     limits: Limits,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) http: Http,
     used: Used,
+    deadline: Option<Instant>,
     task: Option<Arc<Task>>,
     last_words: LastWords,
 }
@@ -113,7 +120,9 @@ impl State {
             limits,
             wasi,
             table,
+            http: Http::default(),
             used,
+            deadline: None,
             task,
             last_words,
         }
@@ -127,6 +136,25 @@ impl State {
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What the attempt has done over HTTP.
+    pub fn traffic(&self) -> &Http {
+        &self.http
+    }
+
+    /// The handles that the guest holds.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// When the attempt ends at the latest; absent before it began.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.deadline = Some(now + self.limits.wall);
     }
 
     /// The delivery, if there is one; counts nothing.

@@ -1,13 +1,17 @@
 //! `belfry:bot/kv`: what a plugin keeps.
 
 use super::bindings::belfry::bot::kv::{Error, Host};
-use crate::engine::State;
-use crate::kv::{KvError, MAX_TOTAL, MAX_VALUE, Write};
+use crate::engine::{State, Task};
+use crate::kv::{KvError, MAX_VALUE, Write};
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
         let task = self.call()?;
-        Ok(task.kv.get(&task.plugin, &key).await.map_err(to_guest))
+        Ok(task
+            .kv
+            .get(&task.plugin, &key)
+            .await
+            .map_err(|error| to_guest(&task, &error)))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
@@ -16,13 +20,14 @@ impl Host for State {
             key,
             value: Some(value),
             expected: None,
+            max_total: max_total(&task),
         };
         Ok(task
             .kv
             .write(&task.plugin, write)
             .await
             .map(|_| ())
-            .map_err(to_guest))
+            .map_err(|error| to_guest(&task, &error)))
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
@@ -31,13 +36,14 @@ impl Host for State {
             key,
             value: None,
             expected: None,
+            max_total: max_total(&task),
         };
         Ok(task
             .kv
             .write(&task.plugin, write)
             .await
             .map(|_| ())
-            .map_err(to_guest))
+            .map_err(|error| to_guest(&task, &error)))
     }
 
     async fn compare_and_set(
@@ -51,8 +57,13 @@ impl Host for State {
             key,
             value: Some(value),
             expected: Some(expected),
+            max_total: max_total(&task),
         };
-        Ok(task.kv.write(&task.plugin, write).await.map_err(to_guest))
+        Ok(task
+            .kv
+            .write(&task.plugin, write)
+            .await
+            .map_err(|error| to_guest(&task, &error)))
     }
 
     async fn list_keys(
@@ -67,17 +78,23 @@ impl Host for State {
             .kv
             .keys(&task.plugin, &prefix, after.as_deref(), limit)
             .await
-            .map_err(to_guest))
+            .map_err(|error| to_guest(&task, &error)))
     }
 }
 
-fn to_guest(error: KvError) -> Error {
+/// Bytes that the plugin's grant lets it keep.
+fn max_total(task: &Task) -> usize {
+    let bytes = task.grant.kv.unwrap_or_default();
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn to_guest(task: &Task, error: &KvError) -> Error {
     match error {
         KvError::InvalidKey => Error::InvalidKey,
         KvError::ValueTooLarge => {
             Error::ValueTooLarge(u32::try_from(MAX_VALUE).unwrap_or(u32::MAX))
         }
-        KvError::Full => Error::Full(u32::try_from(MAX_TOTAL).unwrap_or(u32::MAX)),
+        KvError::Full => Error::Full(u32::try_from(max_total(task)).unwrap_or(u32::MAX)),
         KvError::Unavailable(_) => Error::Unavailable,
     }
 }

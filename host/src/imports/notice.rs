@@ -7,7 +7,7 @@ use super::bindings::belfry::bot::notice::{
     Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
 };
 use super::{invalid, not_granted, outbound};
-use crate::config::Scope;
+use crate::config;
 use crate::engine::State;
 
 impl Host for State {
@@ -101,22 +101,29 @@ fn number(notice: &str) -> Result<i64, Error> {
         .map_err(|_| invalid("the id of a notice is not a decimal number"))
 }
 
-/// A grant for certain people covers neither departments nor everybody.
-fn covered(grant: &Scope, recipients: &dingtalk::Recipients) -> Result<(), Error> {
-    if *grant == Scope::Everything {
-        return Ok(());
+/// A grant for certain people and departments covers each of them, and never everybody.
+fn covered(grant: &config::Recipients, recipients: &dingtalk::Recipients) -> Result<(), Error> {
+    let (granted_users, granted_departments) = match grant {
+        config::Recipients::Everybody => return Ok(()),
+        config::Recipients::Nobody => return Err(not_granted("notice", "anybody")),
+        config::Recipients::Only { users, departments } => (users, departments),
+    };
+    let dingtalk::Recipients::Named(named) = recipients else {
+        return Err(not_granted("notice", "everybody"));
+    };
+    if let Some(user) = named
+        .users
+        .iter()
+        .find(|user| !granted_users.contains(user))
+    {
+        return Err(not_granted("notice", &format!("the user {user:?}")));
     }
-    match recipients {
-        dingtalk::Recipients::Named(named) => {
-            if let Some(user) = named.users.iter().find(|user| !grant.covers(user)) {
-                return Err(not_granted("notice", &format!("the user {user:?}")));
-            }
-            if named.departments.is_empty() {
-                Ok(())
-            } else {
-                Err(not_granted("notice", "departments"))
-            }
-        }
-        dingtalk::Recipients::Everyone => Err(not_granted("notice", "everybody")),
+    let mut departments = named.departments.iter();
+    match departments.find(|department| !granted_departments.contains(department)) {
+        Some(department) => Err(not_granted(
+            "notice",
+            &format!("the department {department:?}"),
+        )),
+        None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Kv, KvError, MAX_KEYS, MAX_TOTAL, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Write, check_key};
 use crate::ids::PluginName;
 
 /// A key-value store that forgets everything when it is dropped.
@@ -48,7 +48,7 @@ impl Kv for MemoryKv {
             .filter(|(other, _)| other.0 == *plugin && **other != place)
             .map(|((_, key), value)| key.len() + value.len())
             .sum();
-        if others + place.1.len() + value.len() > MAX_TOTAL {
+        if others + place.1.len() + value.len() > write.max_total {
             return Err(KvError::Full);
         }
         values.insert(place, value);
