@@ -83,6 +83,7 @@ impl Handle for Ours {
             schedule: self.schedule.clone(),
             trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
+            egress: None,
             settings: Arc::clone(&self.settings),
             outbound: self.outbound.clone(),
         };
