@@ -15,6 +15,10 @@ use crate::ids::{PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
 use crate::imports::{PluginPre, base_linker, link, to_guest};
 
+pub use self::inspect::{Asked, Inspection, Said, Status, inspect};
+
+mod inspect;
+
 /// Time a plugin has to describe itself.
 const DESCRIBE: Duration = Duration::from_secs(1);
 
@@ -136,32 +140,13 @@ impl Plugin {
         for unused in &requests.unused {
             tracing::warn!(plugin = %settings.name, grant = unused, "a grant is not asked for by the plugin");
         }
-        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
-        let mut linker = base_linker(sandbox.engine()).map_err(world)?;
-        for capability in &requests.granted {
-            link(&mut linker, *capability).map_err(world)?;
-        }
         let egress = if requests.granted.contains(&Capability::Http) {
             Some(Arc::new(egress::Client::new(&settings.grant.http)?))
         } else {
             None
         };
-        let pre =
-            PluginPre::new(linker.instantiate_pre(&compiled).map_err(world)?).map_err(world)?;
-        let limits = Limits {
-            wall: DESCRIBE,
-            ..settings.limits
-        };
-        let description = sandbox
-            .run(
-                State::describing(settings.name.clone(), limits),
-                async |store| {
-                    let plugin = pre.instantiate_async(&mut *store).await?;
-                    plugin.belfry_bot_handler().call_describe(&mut *store).await
-                },
-            )
-            .await
-            .map_err(LoadError::Describe)?;
+        let pre = prelink(sandbox, &compiled, &requests.granted)?;
+        let description = describe(sandbox, &pre, settings.name.clone(), settings.limits).await?;
         Ok(Self {
             name: settings.name.clone(),
             digest: component.digest,
@@ -253,6 +238,38 @@ impl Plugin {
                 .collect(),
         }
     }
+}
+
+/// Links a component with what everybody gets and with these interfaces, so that an instance is made in one step.
+fn prelink(
+    sandbox: &Sandbox,
+    compiled: &wasmtime::component::Component,
+    capabilities: &[Capability],
+) -> Result<PluginPre<State>, LoadError> {
+    let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+    let mut linker = base_linker(sandbox.engine()).map_err(world)?;
+    for capability in capabilities {
+        link(&mut linker, *capability).map_err(world)?;
+    }
+    PluginPre::new(linker.instantiate_pre(compiled).map_err(world)?).map_err(world)
+}
+
+/// Asks a plugin what it is; no host function but `log` works meanwhile.
+async fn describe(
+    sandbox: &Sandbox,
+    pre: &PluginPre<State>,
+    name: PluginName,
+    limits: Limits,
+) -> Result<Description, LoadError> {
+    let limits = Limits {
+        wall: DESCRIBE,
+        ..limits
+    };
+    let described = sandbox.run(State::describing(name, limits), async |store| {
+        let plugin = pre.instantiate_async(&mut *store).await?;
+        plugin.belfry_bot_handler().call_describe(&mut *store).await
+    });
+    described.await.map_err(LoadError::Describe)
 }
 
 /// Reasons come from guests and end up in lists.

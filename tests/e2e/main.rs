@@ -7,6 +7,7 @@ mod dedupe;
 mod delivery;
 mod durability;
 mod egress;
+mod inspect;
 mod limits;
 mod reload;
 mod retry;
