@@ -1,5 +1,7 @@
 //! `belfry:bot/notice`: work notices.
 
+use std::time::Duration;
+
 use super::bindings::belfry::bot::api::Error;
 use super::bindings::belfry::bot::message::Message;
 use super::bindings::belfry::bot::notice::State as Stage;
@@ -7,8 +9,11 @@ use super::bindings::belfry::bot::notice::{
     Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
 };
 use super::{invalid, not_granted, outbound};
-use crate::config;
-use crate::engine::State;
+use crate::clock::UnixMs;
+use crate::engine::{State, Task};
+use crate::ids::PluginName;
+use crate::kv::{KvError, MAX_KEYS, MAX_TOTAL, Write};
+use crate::{clock, config};
 
 impl Host for State {
     async fn send(
@@ -32,7 +37,15 @@ impl Host for State {
             client.notice_send(&recipients, &message).await
         })
         .await;
-        Ok(sent.map(|id| id.to_string()))
+        let sent = sent.map(|id| id.to_string());
+        if let Ok(id) = &sent
+            && task.grant.notice != config::Recipients::Everybody
+            && let Err(error) = remember(&task, id).await
+        {
+            // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
+            tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
+        }
+        Ok(sent)
     }
 
     async fn progress(
@@ -40,11 +53,11 @@ impl Host for State {
         notice: NoticeId,
     ) -> wasmtime::Result<Result<SendingProgress, Error>> {
         let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
+        let id = match own(&task, &notice).await {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
+        let client = task.client.clone();
         let progress = outbound(&task, async move { client.notice_progress(id).await }).await;
         Ok(progress.map(|progress| SendingProgress {
             percent: progress.percent,
@@ -61,11 +74,11 @@ impl Host for State {
         notice: NoticeId,
     ) -> wasmtime::Result<Result<SendingOutcome, Error>> {
         let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
+        let id = match own(&task, &notice).await {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
+        let client = task.client.clone();
         let outcome = outbound(&task, async move { client.notice_outcome(id).await }).await;
         Ok(outcome.map(|outcome| SendingOutcome {
             invalid_users: outcome.invalid_users,
@@ -86,12 +99,74 @@ impl Host for State {
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
         let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
+        let id = match own(&task, &notice).await {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
+        let client = task.client.clone();
         Ok(outbound(&task, async move { client.notice_recall(id).await }).await)
+    }
+}
+
+/// DingTalk answers questions about a notice for a day.
+const KEPT: Duration = Duration::from_hours(25);
+/// Old notices that are forgotten when a new one is sent.
+const FORGOTTEN_AT_ONCE: usize = 20;
+
+/// A plugin whose grant names people may ask about the notices it sent, and take back those. Their ids stand beside its
+/// values, by time, in a space that no plugin name can reach because names have no `/`.
+fn own_notices(plugin: &PluginName) -> PluginName {
+    format!("{plugin}/sent-notices").as_str().into()
+}
+
+/// The end of a notice's key is its id, the beginning is of fixed length.
+fn key(at: UnixMs, id: &str) -> String {
+    format!("{:015}/{id}", at.0)
+}
+
+async fn remember(task: &Task, id: &str) -> Result<(), KvError> {
+    let (space, now) = (own_notices(&task.plugin), clock::now());
+    let write = |key: String, value| Write {
+        key,
+        value,
+        expected: None,
+        max_total: MAX_TOTAL,
+    };
+    let oldest = task.kv.keys(&space, "", None, FORGOTTEN_AT_ONCE).await?;
+    for old in oldest {
+        if old < since(now) {
+            task.kv.write(&space, write(old, None)).await?;
+        }
+    }
+    let value = Some(Vec::new());
+    task.kv.write(&space, write(key(now, id), value)).await?;
+    Ok(())
+}
+
+fn since(now: UnixMs) -> String {
+    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+    key(UnixMs(now.0 - kept), "")
+}
+
+/// The number of a notice that the plugin may ask about.
+async fn own(task: &Task, notice: &str) -> Result<i64, Error> {
+    let id = number(notice)?;
+    if task.grant.notice == config::Recipients::Everybody {
+        return Ok(id);
+    }
+    let refused = || not_granted("notice", &format!("the notice {id}, which it did not send"));
+    let (space, ending) = (own_notices(&task.plugin), format!("/{id}"));
+    let mut after = since(clock::now());
+    loop {
+        let page = task.kv.keys(&space, "", Some(&after), MAX_KEYS).await;
+        let page = page.map_err(|_| refused())?;
+        if page.iter().any(|key| key.ends_with(&ending)) {
+            return Ok(id);
+        }
+        match page.last() {
+            Some(last) if page.len() == MAX_KEYS => after.clone_from(last),
+            _ => return Err(refused()),
+        }
     }
 }
 
@@ -125,5 +200,51 @@ fn covered(grant: &config::Recipients, recipients: &dingtalk::Recipients) -> Res
             &format!("the department {department:?}"),
         )),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(users: &[&str], departments: &[&str]) -> dingtalk::Recipients {
+        let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        dingtalk::Recipients::Named(dingtalk::NamedRecipients {
+            users: owned(users),
+            departments: owned(departments),
+        })
+    }
+
+    #[test]
+    fn a_grant_covers_whom_it_names_and_nobody_else() {
+        let some = config::Recipients::Only {
+            users: vec!["alice".to_owned()],
+            departments: vec!["42".to_owned()],
+        };
+        let everyone = dingtalk::Recipients::Everyone;
+        for (grant, recipients, is_covered) in [
+            (&some, named(&["alice"], &["42"]), true),
+            (&some, named(&["alice", "bob"], &[]), false),
+            (&some, named(&[], &["42", "1"]), false),
+            // A department is no user of the same number.
+            (&some, named(&["42"], &[]), false),
+            (&some, everyone.clone(), false),
+            (&config::Recipients::Nobody, named(&[], &[]), false),
+            (&config::Recipients::Everybody, everyone, true),
+        ] {
+            let covered = covered(grant, &recipients);
+            assert_eq!(covered.is_ok(), is_covered, "{recipients:?}");
+            if let Err(error) = covered {
+                assert!(matches!(error, Error::Denied(detail) if detail.code == "belfry.grant"));
+            }
+        }
+    }
+
+    #[test]
+    fn notices_are_forgotten_after_a_day() {
+        let now = UnixMs(1_790_000_000_000);
+        let hours = |hours: i64| UnixMs(now.0 - hours * 3_600_000);
+        assert!(key(hours(24), "9") > since(now));
+        assert!(key(hours(26), "9") < since(now));
     }
 }
