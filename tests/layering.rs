@@ -67,7 +67,16 @@ const MODULES: &[Module] = &[
         0,
         "config",
         &[
-            "rules", "retry", "health", "function", "event", "secret", "attempt", "clock", "ids",
+            "rules",
+            "retry",
+            "health",
+            "function",
+            "event",
+            "secret",
+            "attempt",
+            "destination",
+            "clock",
+            "ids",
         ],
     ),
     // Whether a plugin is active depends on the time at which an event came.
@@ -80,6 +89,8 @@ const MODULES: &[Module] = &[
     module(0, "health", &["attempt", "clock"]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
+    // Where a grant leads: `config` reads its entries, `egress` compares requests with them.
+    module(0, "destination", &[]),
     module(0, "secret", &[]),
     module(0, "clock", &["ids"]),
     module(0, "ids", &[]),
@@ -110,7 +121,7 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     CrateRule {
         source: "host/src",
-        crates: &["hyper", "hyper_util"],
+        crates: &["hyper", "hyper_util", "hyper_rustls"],
         places: &[
             "server",
             "server/",

@@ -1,6 +1,6 @@
 //! What a component asks for, what it is granted, and the difference.
 
-use crate::config::Grant;
+use crate::config::{Grant, Recipients, Scope};
 
 /// One interface that needs a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,46 +17,78 @@ pub enum Capability {
     Kv,
     /// Times at which the plugin wants an event.
     Schedule,
+    /// Outgoing HTTP.
+    Http,
 }
 
 impl Capability {
-    /// Interface, key in `grant = { … }` and an example of the grant.
-    const ROWS: [(Self, &'static str, &'static str); 6] = [
-        (Self::Chat, "chat", "chat = true"),
-        (Self::Notice, "notice", "notice = true"),
-        (Self::Approval, "approval", "approval = [\"PROC-…\"]"),
-        (Self::Robot, "robot", "robot = true"),
-        (Self::Kv, "kv", "kv = true"),
-        (Self::Schedule, "schedule", "schedule = true"),
+    /// Every one, in the order of the table in the manual.
+    pub const ALL: [Self; 7] = [
+        Self::Chat,
+        Self::Notice,
+        Self::Approval,
+        Self::Robot,
+        Self::Kv,
+        Self::Schedule,
+        Self::Http,
     ];
 
-    /// The interface and the key of the grant.
+    /// The key of the grant; except for HTTP also the name of the interface.
     pub fn name(self) -> &'static str {
-        self.row().1
+        match self {
+            Self::Chat => "chat",
+            Self::Notice => "notice",
+            Self::Approval => "approval",
+            Self::Robot => "robot",
+            Self::Kv => "kv",
+            Self::Schedule => "schedule",
+            Self::Http => "http",
+        }
     }
 
-    fn row(self) -> &'static (Self, &'static str, &'static str) {
-        Self::ROWS
-            .iter()
-            .find(|row| row.0 == self)
-            .expect("every capability has a row")
+    /// The interface, with its package.
+    fn interface(self) -> String {
+        match self {
+            Self::Http => "wasi:http/outgoing-handler".to_owned(),
+            own => format!("{OWN}/{}", own.name()),
+        }
     }
 
-    fn is_granted(self, grant: &Grant) -> bool {
+    /// Whether a grant has anything of it.
+    pub fn is_granted(self, grant: &Grant) -> bool {
         match self {
             Self::Chat => grant.chat.is_granted(),
-            Self::Notice => grant.notice.is_granted(),
+            Self::Notice => grant.notice != Recipients::Nobody,
             Self::Approval => grant.approval.is_granted(),
             Self::Robot => grant.robot.is_granted(),
-            Self::Kv => grant.kv,
+            Self::Kv => grant.kv.is_some(),
             Self::Schedule => grant.schedule,
+            Self::Http => !grant.http.is_empty(),
+        }
+    }
+
+    /// Adds what lets the plugin be loaded. Where ids can only be guessed, an example stands in for them.
+    fn add_to(self, grant: &mut Grant) {
+        match self {
+            Self::Chat => grant.chat = Scope::Everything,
+            Self::Notice => grant.notice = Recipients::Everybody,
+            Self::Approval => grant.approval = Scope::Only(vec!["PROC-…".to_owned()]),
+            Self::Robot => grant.robot = Scope::Everything,
+            Self::Kv => grant.kv = Some(Grant::KV_BYTES),
+            Self::Schedule => grant.schedule = true,
+            Self::Http => grant.http.extend("api.example.com".parse()),
         }
     }
 }
 
-/// Interfaces of `belfry:bot@0.1` that everybody gets: types, the plugin's own settings and its log.
+/// Our package, and the versions of it that this host has.
+const OWN: &str = "belfry:bot";
+const OWN_VERSIONS: &str = "0.1.";
+/// The version of WASI that this host has.
+const WASI_VERSIONS: &str = "0.2.";
+/// Interfaces of our package that everybody gets: types, the plugin's own settings and its log.
 const AMBIENT_OWN: [&str; 6] = ["api", "message", "event", "delivery", "config", "log"];
-/// Packages of WASI 0.2 that standard libraries always import; they are virtualised.
+/// Packages of WASI that standard libraries always import; they are virtualised.
 const AMBIENT_WASI: [&str; 5] = [
     "wasi:io",
     "wasi:clocks",
@@ -80,36 +112,48 @@ const WHOLE_SOCKETS: [&str; 7] = [
 
 /// What one import is.
 #[derive(Debug, PartialEq, Eq)]
-enum Import {
+pub enum Import {
+    /// Everybody gets it.
     Ambient,
+    /// Harmless where all of them are asked for, see [`WHOLE_SOCKETS`].
     Socket,
+    /// It needs a grant.
     Grantable(Capability),
+    /// This host has the interface in another version, which is told.
+    OtherVersion(&'static str),
+    /// This host has nothing of the kind.
     Unknown,
 }
 
-fn classify(import: &str) -> Import {
+/// Sorts an import such as `belfry:bot/chat@0.1.0`.
+pub fn classify(import: &str) -> Import {
     let (path, version) = import.split_once('@').unwrap_or((import, ""));
     let Some((package, interface)) = path.split_once('/') else {
         return Import::Unknown;
     };
-    if package == "belfry:bot" {
-        if !version.starts_with("0.1.") {
-            return Import::Unknown;
-        }
-        if AMBIENT_OWN.contains(&interface) {
-            return Import::Ambient;
-        }
-        let row = Capability::ROWS.iter().find(|row| row.1 == interface);
-        return row.map_or(Import::Unknown, |row| Import::Grantable(row.0));
-    }
-    if !version.starts_with("0.2.") {
-        Import::Unknown
+    let (found, has) = if package == OWN {
+        let granted = Capability::ALL
+            .into_iter()
+            .find(|capability| *capability != Capability::Http && capability.name() == interface);
+        let found = if AMBIENT_OWN.contains(&interface) {
+            Import::Ambient
+        } else {
+            granted.map_or(Import::Unknown, Import::Grantable)
+        };
+        (found, OWN_VERSIONS)
+    } else if package == "wasi:http" && matches!(interface, "types" | "outgoing-handler") {
+        (Import::Grantable(Capability::Http), WASI_VERSIONS)
     } else if AMBIENT_WASI.contains(&package) {
-        Import::Ambient
+        (Import::Ambient, WASI_VERSIONS)
     } else if WHOLE_SOCKETS.contains(&path) {
-        Import::Socket
+        (Import::Socket, WASI_VERSIONS)
     } else {
-        Import::Unknown
+        return Import::Unknown;
+    };
+    if found == Import::Unknown || version.starts_with(has) {
+        found
+    } else {
+        Import::OtherVersion(has)
     }
 }
 
@@ -126,30 +170,25 @@ pub struct Requests {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It asks for interfaces that its `grant` does not name.
-    #[error("it imports {} without a grant: add `{}` to its grant in bot.toml", list(.missing), example(.missing))]
+    #[error("it imports {} without a grant; to allow it, its [[plugin]] in bot.toml needs: {grant}", list(.missing))]
     NotGranted {
         /// The interfaces.
         missing: Vec<Capability>,
+        /// What there is already, with what is missing added.
+        grant: Box<Grant>,
     },
-    /// It asks for interfaces that belfry does not have.
-    #[error("it imports {}, which this version of belfry does not offer", .0.join(", "))]
+    /// It asks for interfaces that belfry does not have, each with what is to be said of it.
+    #[error("it imports {}", .0.join(", and "))]
     Unknown(Vec<String>),
 }
 
 fn list(missing: &[Capability]) -> String {
-    missing
-        .iter()
-        .map(|capability| format!("belfry:bot/{}", capability.name()))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let interfaces: Vec<String> = missing.iter().map(|missing| missing.interface()).collect();
+    interfaces.join(", ")
 }
 
-fn example(missing: &[Capability]) -> String {
-    missing
-        .iter()
-        .map(|capability| capability.row().2)
-        .collect::<Vec<_>>()
-        .join(", ")
+fn not_offered(import: &str) -> String {
+    format!("{import}, which this version of belfry does not offer")
 }
 
 /// Compares what a component imports with what it is granted.
@@ -163,13 +202,17 @@ pub fn compare<'a>(
     for import in imports {
         match classify(import) {
             Import::Ambient => {}
-            Import::Socket => sockets.push(import.to_owned()),
+            Import::Socket => sockets.push(import),
+            Import::Grantable(capability) if requested.contains(&capability) => {}
             Import::Grantable(capability) => requested.push(capability),
-            Import::Unknown => unknown.push(import.to_owned()),
+            Import::OtherVersion(has) => unknown.push(format!(
+                "{import}, of which this version of belfry has {has}x"
+            )),
+            Import::Unknown => unknown.push(not_offered(import)),
         }
     }
     if sockets.len() < WHOLE_SOCKETS.len() {
-        unknown.append(&mut sockets);
+        unknown.extend(sockets.into_iter().map(not_offered));
     }
     if !unknown.is_empty() {
         return Err(Refusal::Unknown(unknown));
@@ -178,12 +221,19 @@ pub fn compare<'a>(
         .into_iter()
         .partition(|capability| capability.is_granted(grant));
     if !missing.is_empty() {
-        return Err(Refusal::NotGranted { missing });
+        let mut needed = grant.clone();
+        for missing in &missing {
+            missing.add_to(&mut needed);
+        }
+        return Err(Refusal::NotGranted {
+            missing,
+            grant: Box::new(needed),
+        });
     }
-    let unused = Capability::ROWS
-        .iter()
-        .filter(|row| row.0.is_granted(grant) && !granted.contains(&row.0))
-        .map(|row| row.1)
+    let unused = Capability::ALL
+        .into_iter()
+        .filter(|capability| capability.is_granted(grant) && !granted.contains(capability))
+        .map(Capability::name)
         .collect();
     Ok(Requests { granted, unused })
 }
@@ -191,7 +241,6 @@ pub fn compare<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Scope;
 
     const WASI: &str = "wasi:io/streams@0.2.6";
 
@@ -200,31 +249,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_must_be_granted() {
-        let refusal = check(
-            &[WASI, "belfry:bot/chat@0.1.0", "belfry:bot/kv@0.1.0"],
-            &Grant::default(),
-        )
-        .unwrap_err();
-        assert_eq!(
-            refusal,
-            "it imports belfry:bot/chat, belfry:bot/kv without a grant: add `chat = true, kv = true` to its grant in bot.toml"
-        );
+    fn what_is_asked_for_must_be_granted_and_the_line_to_paste_is_told() {
+        let grant = Grant {
+            chat: Scope::Only(vec!["chat1".to_owned()]),
+            ..Grant::default()
+        };
+        let imports = [
+            WASI,
+            "belfry:bot/chat@0.1.0",
+            "belfry:bot/kv@0.1.0",
+            "wasi:http/types@0.2.12",
+            "wasi:http/outgoing-handler@0.2.12",
+            "belfry:bot/approval@0.1.0",
+        ];
+        insta::assert_snapshot!(check(&imports, &grant).unwrap_err(), @r#"it imports belfry:bot/kv, wasi:http/outgoing-handler, belfry:bot/approval without a grant; to allow it, its [[plugin]] in bot.toml needs: grant = { chat = ["chat1"], approval = ["PROC-…"], kv = true, http = ["api.example.com"] }"#);
     }
 
     #[test]
     fn what_belfry_does_not_have_is_refused_by_name() {
         for import in [
             "wasi:sockets/tcp@0.2.6",
-            "belfry:bot/chat@0.2.0",
-            "wasi:http/outgoing-handler@0.2.6",
+            "wasi:http/incoming-handler@0.2.6",
+            "wasi:keyvalue/store@0.2.0-draft",
+            "belfry:bot/teleport@0.1.0",
+            "belfry:bot/http@0.1.0",
             "env",
-            "wasi:io/streams@0.3.0",
         ] {
-            let refusal = check(&[import], &Grant::default()).unwrap_err();
-            assert!(
-                refusal.starts_with(&format!("it imports {import},")),
-                "{refusal}"
+            assert_eq!(
+                check(&[import], &Grant::default()).unwrap_err(),
+                format!("it imports {import}, which this version of belfry does not offer")
+            );
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused_with_the_one_there_is() {
+        for (import, has) in [
+            ("belfry:bot/chat@0.2.0", "0.1.x"),
+            ("belfry:bot/log@0.10.0", "0.1.x"),
+            ("belfry:bot/log", "0.1.x"),
+            ("wasi:io/streams@0.3.0", "0.2.x"),
+            ("wasi:http/outgoing-handler@0.3.0", "0.2.x"),
+        ] {
+            assert_eq!(
+                check(&[import], &Grant::default()).unwrap_err(),
+                format!("it imports {import}, of which this version of belfry has {has}")
             );
         }
     }
@@ -248,7 +317,7 @@ mod tests {
     fn grants_that_nobody_asked_for_are_named() {
         let grant = Grant {
             chat: Scope::Everything,
-            kv: true,
+            kv: Some(1024),
             ..Grant::default()
         };
         let requests = check(

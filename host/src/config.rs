@@ -7,7 +7,7 @@ use crate::retry::Policy;
 
 pub use self::app::{App, Callback, Receive};
 pub use self::document::Problem;
-pub use self::grant::{Grant, Scope};
+pub use self::grant::{Grant, Recipients, Scope};
 pub use self::hook::Hook;
 pub use self::limits::{Limits, show_bytes};
 pub use self::plugin::Plugin;

@@ -11,12 +11,14 @@ use wasmtime::{
 };
 
 use crate::attempt::{Budget, Outcome};
-use crate::config;
 use crate::effect::Halt;
+use crate::{clock, config};
 
+pub use self::http::Http;
 pub use self::outbound::Outbound;
 pub use self::state::{Exhausted, State, Task};
 
+mod http;
 mod outbound;
 mod state;
 mod wasi;
@@ -127,7 +129,7 @@ impl Sandbox {
     /// The store and everything in it is gone afterwards, whatever happened.
     pub async fn run<T>(
         &self,
-        state: State,
+        mut state: State,
         work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Outcome> {
         // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
@@ -140,6 +142,7 @@ impl Sandbox {
             reason: error.to_string(),
         })?;
         let wall = state.wall();
+        state.begin(clock::instant());
         let mut store = self.store(state);
         let budget = match tokio::time::timeout(wall, work(&mut store)).await {
             Ok(Ok(value)) => return Ok(value),

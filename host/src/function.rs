@@ -15,6 +15,8 @@ pub enum Class {
     KvWrite,
     /// It is a function of the delivery and the configuration, so it is not recorded.
     Local,
+    /// It goes to a host that the plugin chose; it is not recorded, and made again when the delivery runs again.
+    Unrecorded,
 }
 
 impl Class {
@@ -25,6 +27,7 @@ impl Class {
             Self::Write => "write",
             Self::KvWrite => "kv-write",
             Self::Local => "local",
+            Self::Unrecorded => "unrecorded",
         }
     }
 
@@ -124,11 +127,12 @@ pub enum Function {
     ConfigGet,
     ConfigJson,
     DeliveryRawJson,
+    HttpHandle,
 }
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 27] = [
+    const ROWS: [Row; 28] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),
@@ -166,6 +170,7 @@ impl Function {
             Class::Local,
             None,
         ),
+        row(Self::HttpHandle, "http.handle", Class::Unrecorded, None),
     ];
 
     /// All functions, in the order of the document.
@@ -240,7 +245,7 @@ mod tests {
         let names: std::collections::BTreeSet<_> = Function::all().map(Function::name).collect();
         assert_eq!(names.len(), Function::ROWS.len());
         // The last one of the enum; a function without a row would make this too small.
-        assert_eq!(Function::DeliveryRawJson as usize + 1, Function::ROWS.len());
+        assert_eq!(Function::HttpHandle as usize + 1, Function::ROWS.len());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod chat;
 mod config;
 mod delivery;
 mod event;
+mod http;
 mod kv;
 mod log;
 mod message;
@@ -69,6 +70,7 @@ pub fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Res
         Capability::Schedule => {
             bot::schedule::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
         }
+        Capability::Http => http::link(linker),
     }
 }
 

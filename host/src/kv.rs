@@ -19,7 +19,7 @@ mod tests;
 pub const MAX_KEY: usize = 512;
 /// Bytes of a value.
 pub const MAX_VALUE: usize = 256 << 10;
-/// Bytes of all keys and values of one plugin.
+/// Bytes of all keys and values of one plugin, unless its grant says otherwise.
 pub const MAX_TOTAL: usize = 16 << 20;
 /// Keys of one listing.
 pub const MAX_KEYS: usize = 1000;
@@ -35,8 +35,8 @@ pub enum KvError {
     #[error("the value is larger than {MAX_VALUE} bytes")]
     ValueTooLarge,
     /// The plugin has used up its space.
-    #[error("the plugin's values would take more than {MAX_TOTAL} bytes")]
-    Full,
+    #[error("the plugin's values would take more than {0} bytes")]
+    Full(usize),
     /// The store cannot be used at the moment.
     #[error("the key-value store cannot be used: {0}")]
     Unavailable(String),
@@ -51,6 +51,8 @@ pub struct Write {
     pub value: Option<Vec<u8>>,
     /// Only if this is the present value: `Some(None)` for none at all, `None` for any.
     pub expected: Option<Option<Vec<u8>>>,
+    /// Bytes that all keys and values of the plugin may take afterwards.
+    pub max_total: usize,
 }
 
 impl Write {

@@ -8,14 +8,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::attempt::Outcome;
-use crate::capability::{self, Refusal};
+use crate::capability::{self, Capability, Refusal};
 use crate::clock::UnixMs;
 use crate::config;
+use crate::egress;
 use crate::engine::{EngineError, Sandbox, State, Task};
 use crate::health::{Change, Health, Parked};
 use crate::ids::{PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
 use crate::imports::{PluginPre, base_linker, link, to_guest};
+
+pub use self::inspect::{Asked, Inspection, Said, Status, inspect};
+
+mod inspect;
 
 /// A plugin that is ready to run.
 pub struct Plugin {
@@ -26,6 +31,7 @@ pub struct Plugin {
     capabilities: Vec<&'static str>,
     settings: config::Plugin,
     grant: Arc<config::Grant>,
+    egress: Option<Arc<egress::Client>>,
     config: Arc<serde_json::Map<String, serde_json::Value>>,
     pre: PluginPre<State>,
     sandbox: Sandbox,
@@ -61,6 +67,9 @@ pub enum LoadError {
     /// It does not fit the world `belfry:bot/plugin@0.1.0`.
     #[error("it does not fit the world belfry:bot/plugin@0.1.0: {0}")]
     World(String),
+    /// It may speak TLS and the system has nothing to trust.
+    #[error("it may send HTTP requests, but TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// It failed to describe itself.
     #[error("its `describe` failed: {0}")]
     Describe(Outcome),
@@ -145,23 +154,13 @@ impl Plugin {
         for unused in &requests.unused {
             tracing::warn!(plugin = %settings.name, grant = unused, "a grant is not asked for by the plugin");
         }
-        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
-        let mut linker = base_linker(sandbox.engine()).map_err(world)?;
-        for capability in &requests.granted {
-            link(&mut linker, *capability).map_err(world)?;
-        }
-        let pre =
-            PluginPre::new(linker.instantiate_pre(&compiled).map_err(world)?).map_err(world)?;
-        let description = sandbox
-            .run(
-                State::describing(settings.name.clone(), settings.limits),
-                async |store| {
-                    let plugin = pre.instantiate_async(&mut *store).await?;
-                    plugin.belfry_bot_handler().call_describe(&mut *store).await
-                },
-            )
-            .await
-            .map_err(LoadError::Describe)?;
+        let egress = if requests.granted.contains(&Capability::Http) {
+            Some(Arc::new(egress::Client::new(&settings.grant.http)?))
+        } else {
+            None
+        };
+        let pre = prelink(sandbox, &compiled, &requests.granted)?;
+        let description = describe(sandbox, &pre, settings.name.clone(), settings.limits).await?;
         Ok(Self {
             name: settings.name.clone(),
             digest: component.digest,
@@ -173,6 +172,7 @@ impl Plugin {
                 .map(|capability| capability.name())
                 .collect(),
             grant: Arc::new(settings.grant.clone()),
+            egress,
             config: Arc::new(settings.config.clone()),
             settings,
             pre,
@@ -268,6 +268,11 @@ impl Plugin {
         Arc::clone(&self.grant)
     }
 
+    /// Its way out over HTTP, for the tasks it gets. One for all of them, so that connections are used again.
+    pub fn egress(&self) -> Option<Arc<egress::Client>> {
+        self.egress.clone()
+    }
+
     /// Its own settings, for the tasks it gets.
     pub fn config(&self) -> Arc<serde_json::Map<String, serde_json::Value>> {
         Arc::clone(&self.config)
@@ -292,6 +297,34 @@ impl Plugin {
             parked: self.health().parked().cloned(),
         }
     }
+}
+
+/// Links a component with what everybody gets and with these interfaces, so that an instance is made in one step.
+fn prelink(
+    sandbox: &Sandbox,
+    compiled: &wasmtime::component::Component,
+    capabilities: &[Capability],
+) -> Result<PluginPre<State>, LoadError> {
+    let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+    let mut linker = base_linker(sandbox.engine()).map_err(world)?;
+    for capability in capabilities {
+        link(&mut linker, *capability).map_err(world)?;
+    }
+    PluginPre::new(linker.instantiate_pre(compiled).map_err(world)?).map_err(world)
+}
+
+/// Asks a plugin what it is; no host function but `log` works meanwhile.
+async fn describe(
+    sandbox: &Sandbox,
+    pre: &PluginPre<State>,
+    name: PluginName,
+    limits: config::Limits,
+) -> Result<Description, LoadError> {
+    let described = sandbox.run(State::describing(name, limits), async |store| {
+        let plugin = pre.instantiate_async(&mut *store).await?;
+        plugin.belfry_bot_handler().call_describe(&mut *store).await
+    });
+    described.await.map_err(LoadError::Describe)
 }
 
 /// Reasons come from guests and end up in lists.

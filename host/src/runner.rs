@@ -88,6 +88,7 @@ impl Run for Runner {
             schedule: self.schedule.clone(),
             // What was taken away is taken away from older versions too.
             grant: current.grant(),
+            egress: plugin.egress(),
             trouble: LastTrouble::default(),
             settings: plugin.config(),
             source: Source::Recorded(Arc::clone(&recorder)),

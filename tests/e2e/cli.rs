@@ -80,8 +80,8 @@ async fn check_names_plugins_that_cannot_be_used() {
     assert_eq!(checked.code, Some(1));
     insta::assert_snapshot!(redacted(&stage, &checked.output), @"
     …/bot.toml has 4 problem(s):
-      ungranted: it imports belfry:bot/robot without a grant: add `robot = true` to its grant in bot.toml
-      half-granted: it imports belfry:bot/chat without a grant: add `chat = true` to its grant in bot.toml
+      ungranted: it imports belfry:bot/robot without a grant; to allow it, its [[plugin]] in bot.toml needs: grant = { robot = true }
+      half-granted: it imports belfry:bot/chat without a grant; to allow it, its [[plugin]] in bot.toml needs: grant = { chat = true, kv = true }
       wrong-abi: it does not fit the world belfry:bot/plugin@0.1.0: no exported instance named `belfry:bot/handler@0.1.0`
       broken: not a usable WebAssembly component: the file does not begin as WebAssembly does
     ");

@@ -7,6 +7,8 @@ mod dedupe;
 mod delivery;
 mod durability;
 mod effects;
+mod egress;
+mod inspect;
 mod limits;
 mod parking;
 mod reload;

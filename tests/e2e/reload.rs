@@ -170,7 +170,7 @@ async fn a_component_that_grows_a_need_is_refused_until_it_is_granted() {
     stage.replace_component("echo", &guest());
     let reason = refused_reload(&belfry.doors).await;
     assert!(
-        reason.contains("belfry:bot/kv") && reason.contains("`kv = true`"),
+        reason.contains("belfry:bot/kv") && reason.contains("grant = { robot = true, kv = true }"),
         "{reason}"
     );
     stage.write(&Bot::new().plugin(echo()));

@@ -2,7 +2,7 @@
 
 use belfry_tests::bot::{AES_KEY, APP_SECRET, CALLBACK_TOKEN};
 use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const HOOK_TOKEN: &str = "hook-token-55d1";
 
@@ -125,6 +125,116 @@ async fn the_most_talkative_log_has_no_secret_and_no_message() {
     }
     let output = belfry.output();
     assert!(!output.contains("geheim") && !output.contains(APP_SECRET));
+}
+
+/// What the guest that snoops says it found, by what it looked at.
+fn snooped(log: &str) -> Vec<(String, String)> {
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter_map(|line| {
+            let line = line["line"].as_str()?.strip_prefix("snooped ")?.to_owned();
+            let (what, found) = line.split_once(": ")?;
+            Some((what.to_owned(), found.to_owned()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_plugin_that_snoops_finds_no_secret_and_reaches_no_forged_id() {
+    let snoop = Plugin::new("snoop", "snoop")
+        .line("events = [\"chat-message\", \"other\"]")
+        .line("grant = { chat = [\"chatdev\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], robot = [], kv = true }")
+        .line("config = { word = \"mine\", key = { env = \"SNOOP_SECRET\" } }");
+    let bot = Bot::new().retry("max-attempts = 1").plugin(snoop).hook(
+        "any",
+        "generic",
+        &format!("token = {HOOK_TOKEN:?}"),
+    );
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.serve(&[("SNOOP_SECRET", "geheim-variable")]).await;
+    let rounds = |count| {
+        let log = belfry.log();
+        log.matches("snooped end").count() >= count
+    };
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    wait_until("it has looked", async || rounds(1)).await;
+    let ticket = json!({"EventType": "suite_ticket", "SuiteKey": "suite", "SuiteTicket": "geheim-ticket", "TimeStamp": 1});
+    stage.dingtalk.push(ticket, json!({})).await;
+    wait_until("it has looked again", async || rounds(2)).await;
+    // What fails says more.
+    stage.dingtalk.post("expire-tokens", json!({})).await;
+    for fault in [
+        json!({"path": "/gettoken", "times": 1, "status": 502}),
+        json!({"path": "/asyncsend_v2", "times": 2, "html": true}),
+        json!({"path": "/listids", "times": 2, "drop": true}),
+        json!({"path": "/robot/sendBySession", "times": 1, "drop": true}),
+    ] {
+        stage.dingtalk.post("faults", fault).await;
+    }
+    stage.dingtalk.say(ONCALL, "alice", "hello again").await;
+    wait_until("it has looked at failures", async || rounds(3)).await;
+
+    let log = belfry.log();
+    let found = snooped(&log);
+    let of = |what: &str| {
+        let mut found = found.iter().filter(|(looked, _)| looked == what);
+        found.next().map(|(_, found)| found.as_str()).unwrap()
+    };
+    // It saw what is its own, and of a secret in its settings only where the secret is.
+    let config: Value = serde_json::from_str(of("config")).unwrap();
+    assert_eq!(
+        config,
+        json!({"word": "mine", "key": {"env": "SNOOP_SECRET"}})
+    );
+    let raw: Value = serde_json::from_str(of("raw")).unwrap();
+    assert_eq!(raw["text"]["content"].as_str().unwrap().trim(), "hello");
+    assert_eq!(raw["sessionWebhook"], Value::Null);
+    assert_eq!(
+        (of("variables"), of("arguments"), of("keys")),
+        ("[]", "[]", "[]")
+    );
+    assert_eq!(of("notice.own"), "Ok(())");
+    // Each call beyond the grant is denied, with the key that would have to change.
+    for (what, key) in [
+        ("chat.get", "chat"),
+        ("chat.send", "chat"),
+        ("notice.send", "notice"),
+        ("notice.department", "notice"),
+        ("notice.everyone", "notice"),
+        ("notice.progress", "notice"),
+        ("notice.recall", "notice"),
+        ("approval.get", "approval"),
+        ("approval.comment", "approval"),
+        ("robot.send", "robot"),
+    ] {
+        let answer = of(what);
+        assert!(
+            answer.starts_with("Err(Error::Denied(")
+                && answer.contains("belfry.grant")
+                && answer.contains(&format!("`{key}`")),
+            "{what}: {answer}"
+        );
+    }
+    let mut secrets: Vec<String> = [APP_SECRET, CALLBACK_TOKEN, AES_KEY, HOOK_TOKEN, "geheim"]
+        .map(str::to_owned)
+        .to_vec();
+    let calls = stage.dingtalk.get("calls").await;
+    for call in calls.as_array().unwrap() {
+        let tokens = [&call["response"]["access_token"], &call["query"]["session"]];
+        secrets.extend(
+            tokens
+                .iter()
+                .filter_map(|token| token.as_str())
+                .map(str::to_owned),
+        );
+    }
+    assert!(secrets.len() > 6, "{}", secrets.len());
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "the log has {secret:?}");
+    }
 }
 
 #[tokio::test]

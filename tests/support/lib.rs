@@ -14,6 +14,7 @@ mod relay;
 mod stage;
 mod wait;
 pub mod zoo;
+mod web;
 
 pub use bot::{Bot, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
@@ -22,3 +23,4 @@ pub use process::{Finished, Process, run, run_with};
 pub use relay::Relay;
 pub use stage::{Hosted, Stage};
 pub use wait::{PATIENCE, wait_for, wait_until};
+pub use web::Web;

@@ -98,6 +98,7 @@ impl Handle for Ours {
             schedule: self.schedule.clone(),
             trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
+            egress: None,
             settings: Arc::clone(&self.settings),
             source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),

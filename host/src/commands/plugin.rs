@@ -8,6 +8,7 @@ use anyhow::Context;
 use crate::toolchain::Tools;
 
 mod build;
+mod inspect;
 mod new;
 
 #[derive(clap::Subcommand)]
@@ -19,12 +20,16 @@ pub(super) enum Command {
     ///
     /// The language is told by a file in the folder: Cargo.toml (Rust), *.c (C).
     Build(build::Options),
+
+    /// Show what a component asks for, whether bot.toml grants it, and what it says of itself.
+    Inspect(inspect::Options),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(options) => new::run(options).await,
         Command::Build(options) => build::run(options).await,
+        Command::Inspect(options) => inspect::run(options).await,
     }
 }
 

@@ -17,6 +17,14 @@ pub(super) struct Section<'a> {
     findings: &'a Findings,
 }
 
+/// What a list may mix.
+pub(super) enum Entry<'a> {
+    /// A text.
+    Text(String),
+    /// A table.
+    Section(Section<'a>),
+}
+
 impl<'a> Section<'a> {
     pub(super) fn new(
         path: String,
@@ -295,6 +303,45 @@ impl<'a> Section<'a> {
             });
         }
         sections
+    }
+
+    /// Whether a key holds a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        let node = self.entries.get(key);
+        node.is_some_and(|node| matches!(node.value, Value::Table(_)))
+    }
+
+    /// A list whose entries are texts or tables, each with its line.
+    pub(super) fn texts_or_sections(&mut self, key: &str) -> Vec<(Entry<'a>, Option<usize>)> {
+        let items = self.take(key, |value| match value {
+            Value::Array(items) => Ok(items.clone()),
+            other => Err(format!(
+                "must be a list of texts or tables, not {}",
+                other.kind()
+            )),
+        });
+        let mut entries = Vec::new();
+        for (index, item) in items.unwrap_or_default().into_iter().enumerate() {
+            let entry = match item.value {
+                Value::Text(text) => Entry::Text(text),
+                Value::Table(table) => Entry::Section(Section {
+                    path: format!("{}.{}", self.path_of(key), index + 1),
+                    line: item.line,
+                    entries: table,
+                    findings: self.findings,
+                }),
+                other => {
+                    let text = format!(
+                        "must be a list of texts or tables, but has {}",
+                        other.kind()
+                    );
+                    self.report(key, item.line, text);
+                    continue;
+                }
+            };
+            entries.push((entry, item.line));
+        }
+        entries
     }
 
     /// Whether a key is there and not yet read.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dingtalk::Client;
 use tokio_util::task::TaskTracker;
@@ -10,12 +10,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::http::Http;
 use super::wasi::virtual_context;
 use super::words::LastWords;
 use crate::attempt::{Budget, LastTrouble};
 use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
 use crate::effect::Source;
+use crate::egress;
 use crate::event::{Content, Envelope};
 use crate::function::{Class, Function};
 use crate::ids::{EventId, PluginName};
@@ -43,6 +45,8 @@ pub struct Task {
     pub schedule: Schedule,
     /// The plugin's grants.
     pub grant: Arc<Grant>,
+    /// The plugin's way out over HTTP, if it was granted one.
+    pub egress: Option<Arc<egress::Client>>,
     /// The plugin's settings.
     pub settings: Arc<serde_json::Map<String, serde_json::Value>>,
     /// What kept the last call of DingTalk from being done.
@@ -60,8 +64,10 @@ pub struct State {
     plugin: PluginName,
     limits: Limits,
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) http: Http,
     used: Used,
+    deadline: Option<Instant>,
     task: Option<Arc<Task>>,
     last_words: LastWords,
 }
@@ -122,7 +128,9 @@ impl State {
             limits,
             wasi,
             table,
+            http: Http::default(),
             used,
+            deadline: None,
             task,
             last_words,
         }
@@ -136,6 +144,25 @@ impl State {
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What the attempt has done over HTTP.
+    pub fn traffic(&self) -> &Http {
+        &self.http
+    }
+
+    /// The handles that the guest holds.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// When the attempt ends at the latest; absent before it began.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.deadline = Some(now + self.limits.wall);
     }
 
     /// The delivery, if there is one; counts nothing.

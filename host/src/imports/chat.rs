@@ -10,7 +10,7 @@ use crate::config::Scope;
 use crate::engine::{State, Task};
 use crate::function::Function;
 use crate::ids::PluginName;
-use crate::kv::{KvError, Write};
+use crate::kv::{KvError, MAX_TOTAL, Write};
 
 impl Host for State {
     async fn create(&mut self, chat: NewChat) -> wasmtime::Result<Result<CreatedChat, Error>> {
@@ -130,6 +130,7 @@ async fn remember(task: &Task, chat_id: &str) -> Result<(), KvError> {
         key: chat_id.to_owned(),
         value: Some(Vec::new()),
         expected: None,
+        max_total: MAX_TOTAL,
     };
     task.kv
         .write(&own_groups(&task.plugin), write)

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::bindings::belfry::bot::kv::{Error, Host};
 use super::value::Value;
-use crate::engine::State;
+use crate::engine::{State, Task};
 use crate::function::Function;
-use crate::kv::{KvError, MAX_TOTAL, MAX_VALUE, Write};
+use crate::kv::{KvError, MAX_VALUE, Write};
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
@@ -32,6 +32,7 @@ impl Host for State {
             key,
             value: Some(value.into_bytes()),
             expected: None,
+            max_total: max_total(&call.task()),
         };
         call.write_value(write).await
     }
@@ -42,6 +43,7 @@ impl Host for State {
             key,
             value: None,
             expected: None,
+            max_total: max_total(&call.task()),
         };
         call.write_value(write).await
     }
@@ -63,6 +65,7 @@ impl Host for State {
             key,
             value: Some(value.into_bytes()),
             expected: Some(expected.map(Value::into_bytes)),
+            max_total: max_total(&call.task()),
         };
         call.write_value(write).await
     }
@@ -120,7 +123,14 @@ pub(super) fn to_guest(error: KvError) -> Error {
         KvError::ValueTooLarge => {
             Error::ValueTooLarge(u32::try_from(MAX_VALUE).unwrap_or(u32::MAX))
         }
-        KvError::Full => Error::Full(u32::try_from(MAX_TOTAL).unwrap_or(u32::MAX)),
+        KvError::Full(most) => Error::Full(u32::try_from(most).unwrap_or(u32::MAX)),
         KvError::Unavailable(_) => Error::Unavailable,
     }
+}
+
+/// Bytes that the grant gives.
+fn max_total(task: &Task) -> usize {
+    task.grant
+        .kv
+        .map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

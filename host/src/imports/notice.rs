@@ -1,5 +1,7 @@
 //! `belfry:bot/notice`: work notices.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::bindings::belfry::bot::api::Error;
@@ -9,9 +11,12 @@ use super::bindings::belfry::bot::notice::{
     Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
 };
 use super::{invalid, not_granted, upstream};
-use crate::config::Scope;
-use crate::engine::State;
+use crate::clock::UnixMs;
+use crate::engine::{State, Task};
 use crate::function::Function;
+use crate::ids::PluginName;
+use crate::kv::{KvError, MAX_KEYS, MAX_TOTAL, Write};
+use crate::{clock, config};
 
 impl Host for State {
     async fn send(
@@ -38,7 +43,14 @@ impl Host for State {
             let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
             async move {
                 let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
-                sent.map(|id| id.to_string())
+                let id = sent?.to_string();
+                if task.grant.notice != config::Recipients::Everybody
+                    && let Err(error) = remember(&task, &id).await
+                {
+                    // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
+                    tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
+                }
+                Ok(id)
             }
         })
         .await
@@ -51,7 +63,7 @@ impl Host for State {
         let call = self.asks(Function::NoticeProgress, &About { notice: &notice })?;
         let task = call.task();
         call.read(async {
-            let id = number(&notice)?;
+            let id = own(&task, &notice).await?;
             let progress = upstream(&task, task.client.notice_progress(id)).await?;
             Ok(SendingProgress {
                 percent: progress.percent,
@@ -72,7 +84,7 @@ impl Host for State {
         let call = self.asks(Function::NoticeOutcome, &About { notice: &notice })?;
         let task = call.task();
         call.read(async {
-            let id = number(&notice)?;
+            let id = own(&task, &notice).await?;
             let outcome = upstream(&task, task.client.notice_outcome(id)).await?;
             Ok(SendingOutcome {
                 invalid_users: outcome.invalid_users,
@@ -95,12 +107,12 @@ impl Host for State {
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
         let call = self.asks(Function::NoticeRecall, &About { notice: &notice })?;
-        let (task, id) = (call.task(), number(&notice));
-        let allowed = id.as_ref().map(|_| ()).map_err(Clone::clone);
-        let id = id.unwrap_or_default();
-        call.write(async { allowed }, move |_| {
-            let task = task.clone();
-            async move { upstream(&task, task.client.notice_recall(id)).await }
+        let (asking, task) = (call.task(), call.task());
+        let about = notice.clone();
+        let allowed = async { own(&asking, &about).await.map(|_| ()) };
+        call.write(allowed, move |_| {
+            let (task, notice) = (task.clone(), notice.clone());
+            async move { upstream(&task, task.client.notice_recall(number(&notice)?)).await }
         })
         .await
     }
@@ -117,28 +129,143 @@ struct About<'a> {
     notice: &'a str,
 }
 
+/// DingTalk answers questions about a notice for a day.
+const KEPT: Duration = Duration::from_hours(25);
+/// Old notices that are forgotten when a new one is sent.
+const FORGOTTEN_AT_ONCE: usize = 20;
+
+/// A plugin whose grant names people may ask about the notices it sent, and take back those. Their ids stand beside its
+/// values, by time, in a space that no plugin name can reach because names have no `/`.
+fn own_notices(plugin: &PluginName) -> PluginName {
+    format!("{plugin}/sent-notices").as_str().into()
+}
+
+/// The end of a notice's key is its id, the beginning is of fixed length.
+fn key(at: UnixMs, id: &str) -> String {
+    format!("{:015}/{id}", at.0)
+}
+
+async fn remember(task: &Task, id: &str) -> Result<(), KvError> {
+    let (space, now) = (own_notices(&task.plugin), clock::now());
+    let write = |key: String, value| Write {
+        key,
+        value,
+        expected: None,
+        max_total: MAX_TOTAL,
+    };
+    let oldest = task.kv.keys(&space, "", None, FORGOTTEN_AT_ONCE).await?;
+    for old in oldest {
+        if old < since(now) {
+            task.kv.write(&space, write(old, None)).await?;
+        }
+    }
+    let value = Some(Vec::new());
+    task.kv.write(&space, write(key(now, id), value)).await?;
+    Ok(())
+}
+
+fn since(now: UnixMs) -> String {
+    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+    key(UnixMs(now.0 - kept), "")
+}
+
+/// The number of a notice that the plugin may ask about.
+async fn own(task: &Task, notice: &str) -> Result<i64, Error> {
+    let id = number(notice)?;
+    if task.grant.notice == config::Recipients::Everybody {
+        return Ok(id);
+    }
+    let refused = || not_granted("notice", &format!("the notice {id}, which it did not send"));
+    let (space, ending) = (own_notices(&task.plugin), format!("/{id}"));
+    let mut after = since(clock::now());
+    loop {
+        let page = task.kv.keys(&space, "", Some(&after), MAX_KEYS).await;
+        let page = page.map_err(|_| refused())?;
+        if page.iter().any(|key| key.ends_with(&ending)) {
+            return Ok(id);
+        }
+        match page.last() {
+            Some(last) if page.len() == MAX_KEYS => after.clone_from(last),
+            _ => return Err(refused()),
+        }
+    }
+}
+
 fn number(notice: &str) -> Result<i64, Error> {
     notice
         .parse()
         .map_err(|_| invalid("the id of a notice is not a decimal number"))
 }
 
-/// A grant for certain people covers neither departments nor everybody.
-fn covered(grant: &Scope, recipients: &dingtalk::Recipients) -> Result<(), Error> {
-    if *grant == Scope::Everything {
-        return Ok(());
+/// A grant for certain people and departments covers each of them, and never everybody.
+fn covered(grant: &config::Recipients, recipients: &dingtalk::Recipients) -> Result<(), Error> {
+    let (granted_users, granted_departments) = match grant {
+        config::Recipients::Everybody => return Ok(()),
+        config::Recipients::Nobody => return Err(not_granted("notice", "anybody")),
+        config::Recipients::Only { users, departments } => (users, departments),
+    };
+    let dingtalk::Recipients::Named(named) = recipients else {
+        return Err(not_granted("notice", "everybody"));
+    };
+    if let Some(user) = named
+        .users
+        .iter()
+        .find(|user| !granted_users.contains(user))
+    {
+        return Err(not_granted("notice", &format!("the user {user:?}")));
     }
-    match recipients {
-        dingtalk::Recipients::Named(named) => {
-            if let Some(user) = named.users.iter().find(|user| !grant.covers(user)) {
-                return Err(not_granted("notice", &format!("the user {user:?}")));
-            }
-            if named.departments.is_empty() {
-                Ok(())
-            } else {
-                Err(not_granted("notice", "departments"))
+    let mut departments = named.departments.iter();
+    match departments.find(|department| !granted_departments.contains(department)) {
+        Some(department) => Err(not_granted(
+            "notice",
+            &format!("the department {department:?}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(users: &[&str], departments: &[&str]) -> dingtalk::Recipients {
+        let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        dingtalk::Recipients::Named(dingtalk::NamedRecipients {
+            users: owned(users),
+            departments: owned(departments),
+        })
+    }
+
+    #[test]
+    fn a_grant_covers_whom_it_names_and_nobody_else() {
+        let some = config::Recipients::Only {
+            users: vec!["alice".to_owned()],
+            departments: vec!["42".to_owned()],
+        };
+        let everyone = dingtalk::Recipients::Everyone;
+        for (grant, recipients, is_covered) in [
+            (&some, named(&["alice"], &["42"]), true),
+            (&some, named(&["alice", "bob"], &[]), false),
+            (&some, named(&[], &["42", "1"]), false),
+            // A department is no user of the same number.
+            (&some, named(&["42"], &[]), false),
+            (&some, everyone.clone(), false),
+            (&config::Recipients::Nobody, named(&[], &[]), false),
+            (&config::Recipients::Everybody, everyone, true),
+        ] {
+            let covered = covered(grant, &recipients);
+            assert_eq!(covered.is_ok(), is_covered, "{recipients:?}");
+            if let Err(error) = covered {
+                assert!(matches!(error, Error::Denied(detail) if detail.code == "belfry.grant"));
             }
         }
-        dingtalk::Recipients::Everyone => Err(not_granted("notice", "everybody")),
+    }
+
+    #[test]
+    fn notices_are_forgotten_after_a_day() {
+        let now = UnixMs(1_790_000_000_000);
+        let hours = |hours: i64| UnixMs(now.0 - hours * 3_600_000);
+        assert!(key(hours(24), "9") > since(now));
+        assert!(key(hours(26), "9") < since(now));
     }
 }

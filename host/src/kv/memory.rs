@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Kv, KvError, MAX_KEYS, MAX_TOTAL, Recording, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
 use crate::ids::PluginName;
 
 /// A key-value store that forgets everything when it is dropped.
@@ -48,8 +48,8 @@ impl Kv for MemoryKv {
             .filter(|(other, _)| other.0 == *plugin && **other != place)
             .map(|((_, key), value)| key.len() + value.len())
             .sum();
-        if others + place.1.len() + value.len() > MAX_TOTAL {
-            return Err(KvError::Full);
+        if others + place.1.len() + value.len() > write.max_total {
+            return Err(KvError::Full(write.max_total));
         }
         values.insert(place, value);
         Ok(true)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Kv, KvError, MAX_KEYS, MAX_TOTAL, Recording, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
 use crate::ids::PluginName;
 use crate::store::sqlite::{Store, StoreError};
 
@@ -129,8 +129,8 @@ fn apply(
         .optional()?;
     let freed = present.map_or(0, |present| present.len() + write.key.len());
     let used = usize::try_from(used.unwrap_or(0)).unwrap_or(0);
-    if (used + write.key.len() + value.len()).saturating_sub(freed) > MAX_TOTAL {
-        return Ok(Err(KvError::Full));
+    if (used + write.key.len() + value.len()).saturating_sub(freed) > write.max_total {
+        return Ok(Err(KvError::Full(write.max_total)));
     }
     connection
         .prepare_cached(

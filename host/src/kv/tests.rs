@@ -17,6 +17,7 @@ fn set(key: &str, value: &[u8]) -> Write {
         key: key.to_owned(),
         value: Some(value.to_vec()),
         expected: None,
+        max_total: MAX_TOTAL,
     }
 }
 
@@ -35,6 +36,7 @@ async fn values_are_kept_apart_by_plugin() {
                 key: "k".to_owned(),
                 value: None,
                 expected: None,
+                max_total: MAX_TOTAL,
             },
         )
         .await
@@ -50,6 +52,7 @@ async fn a_conditional_write_happens_only_on_the_expected_value() {
         let a = PluginName::from("a");
         let on = |expected: Option<&[u8]>, value: &[u8]| Write {
             expected: Some(expected.map(<[u8]>::to_vec)),
+            max_total: MAX_TOTAL,
             ..set("k", value)
         };
         assert!(kv.write(&a, on(None, b"1")).await.unwrap());
@@ -104,6 +107,7 @@ async fn limits_hold_exactly() {
                 key,
                 value: None,
                 expected: None,
+                max_total: MAX_TOTAL,
             },
         )
         .await
@@ -118,7 +122,7 @@ async fn limits_hold_exactly() {
                     .unwrap()
             );
         }
-        assert_eq!(kv.write(&a, set("zz", &value)).await, Err(KvError::Full));
+        assert_eq!(kv.write(&a, set("zz", &value)).await, Err(KvError::Full(MAX_TOTAL)));
         assert!(
             kv.write(&a, set("00", &value)).await.unwrap(),
             "replacing takes no more space"
@@ -134,6 +138,7 @@ async fn limits_hold_exactly() {
                 key: "00".to_owned(),
                 value: None,
                 expected: None,
+                max_total: MAX_TOTAL,
             },
         )
         .await

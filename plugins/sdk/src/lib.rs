@@ -42,6 +42,8 @@ mod failure;
 mod plugin;
 
 pub mod config;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod markdown;
 pub mod robot;
 pub mod schedule;

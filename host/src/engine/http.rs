@@ -1,0 +1,142 @@
+//! What `wasi:http` keeps in a store, and how much of it a guest may have.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use super::State;
+
+/// Requests of one attempt that are under way at one time.
+const CONCURRENT: usize = 4;
+/// Bytes of all answers of one attempt.
+const RECEIVED: usize = 8 << 20;
+/// Bytes of one set of headers, counted as they lie in memory.
+const FIELDS: usize = 32 << 10;
+/// Bytes and pieces of a request's body that wait to be taken; the guest waits when they are full. Both are small because a
+/// guest can begin hundreds of bodies that it never sends.
+const PIECE: usize = 16 << 10;
+const PIECES: usize = 4;
+
+/// What an attempt has done over HTTP.
+pub struct Http {
+    context: WasiHttpCtx,
+    hooks: Hooks,
+    under_way: Arc<Semaphore>,
+    left: Arc<Mutex<usize>>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(FIELDS);
+        Self {
+            context,
+            hooks: Hooks,
+            under_way: Arc::new(Semaphore::new(CONCURRENT)),
+            left: Arc::new(Mutex::new(RECEIVED)),
+        }
+    }
+}
+
+/// The right to have one request under way, and to receive an answer of so many bytes.
+pub struct Share {
+    _place: OwnedSemaphorePermit,
+    bytes: usize,
+    left: Arc<Mutex<usize>>,
+}
+
+impl Http {
+    /// A share of at most `bytes`; none when as many requests are under way as may be.
+    pub fn share(&self, bytes: usize) -> Option<Share> {
+        let place = Arc::clone(&self.under_way).try_acquire_owned().ok()?;
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = bytes.min(*left);
+        *left -= bytes;
+        Some(Share {
+            _place: place,
+            bytes,
+            left: Arc::clone(&self.left),
+        })
+    }
+}
+
+impl Share {
+    /// Bytes that the answer may have.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives back what the answer did not need.
+    pub fn spend(mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) += self.bytes;
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http.context,
+        }
+    }
+}
+
+struct Hooks;
+
+impl WasiHttpHooks for Hooks {
+    /// Requests go through `imports::http`, which knows the delivery and its budgets; nothing comes here.
+    fn send_request(
+        &mut self,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        PIECES
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        PIECE
+    }
+}
+
+type Sent = (
+    http::Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_has_so_many_requests_under_way_and_so_many_bytes_in_all() {
+        let http = Http::default();
+        let shares: Vec<Share> = (0..CONCURRENT)
+            .map(|_| http.share(1 << 20).unwrap())
+            .collect();
+        assert!(http.share(1).is_none());
+        for share in shares {
+            share.spend(1 << 20);
+        }
+        // What is not spent comes back, what is spent does not.
+        http.share(1 << 20).unwrap().spend(10);
+        drop(http.share(1 << 20).unwrap());
+        let rest = http.share(usize::MAX).unwrap();
+        assert_eq!(rest.bytes(), RECEIVED - CONCURRENT * (1 << 20) - 10);
+        assert_eq!(http.share(usize::MAX).unwrap().bytes(), 0);
+    }
+}
