@@ -25,6 +25,7 @@ mod notice;
 mod recorded;
 mod robot;
 mod schedule;
+mod told;
 mod value;
 
 /// Generated from `wit/`.

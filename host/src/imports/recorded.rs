@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::bindings::belfry::bot::{api, kv, schedule};
-use crate::call::{Answer, Arguments, Fate, Json};
+use super::bindings::belfry::bot::kv;
+use super::told::{MayBeUnknown, Told, Written, answer, answer_of};
+use crate::call::{Arguments, Fate, Json};
 use crate::clock::{self, UnixMs};
 use crate::effect::{Given, Halt, Key, Next, Recorder, Source};
 use crate::engine::{Outbound, State, Task};
@@ -34,98 +34,6 @@ pub(super) enum Step {
         /// What the other calls of this function came to.
         others: Vec<Json>,
     },
-}
-
-/// What a plugin hears: a result of one of the interfaces.
-pub(super) trait Told: Serialize + DeserializeOwned + Send + 'static {
-    /// The error of the interface.
-    type Error: Send;
-    /// What the call came to.
-    fn fate(&self) -> Fate;
-    /// The call was refused before it was made.
-    fn refused(error: Self::Error) -> Self;
-    /// The answer has no room in the journal, so the plugin cannot have it: a second attempt could not be told the same.
-    fn too_large() -> Self;
-}
-
-/// What a plugin hears of a write that may have come to nothing that anybody knows.
-pub(super) trait MayBeUnknown: Told {
-    /// Nobody knows whether it was done.
-    fn unknown(message: &str) -> Self;
-}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Told for Result<T, api::Error> {
-    type Error = api::Error;
-
-    fn fate(&self) -> Fate {
-        match self {
-            Ok(_) => Fate::Done,
-            Err(api::Error::OutcomeUnknown(_)) => Fate::Unknown,
-            Err(_) => Fate::Refused,
-        }
-    }
-
-    fn refused(error: api::Error) -> Self {
-        Err(error)
-    }
-
-    fn too_large() -> Self {
-        Err(api::Error::Unavailable(api::Detail {
-            code: "belfry.too-large".to_owned(),
-            message: "the answer is larger than the journal takes".to_owned(),
-        }))
-    }
-}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> MayBeUnknown for Result<T, api::Error> {
-    fn unknown(message: &str) -> Self {
-        Err(super::outcome_unknown(message))
-    }
-}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Told for Result<T, kv::Error> {
-    type Error = kv::Error;
-
-    fn fate(&self) -> Fate {
-        match self {
-            Ok(_) => Fate::Done,
-            Err(_) => Fate::Refused,
-        }
-    }
-
-    fn refused(error: kv::Error) -> Self {
-        Err(error)
-    }
-
-    fn too_large() -> Self {
-        Err(kv::Error::Unavailable)
-    }
-}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Told for Result<T, schedule::Error> {
-    type Error = schedule::Error;
-
-    fn fate(&self) -> Fate {
-        match self {
-            Ok(_) => Fate::Done,
-            Err(_) => Fate::Refused,
-        }
-    }
-
-    fn refused(error: schedule::Error) -> Self {
-        Err(error)
-    }
-
-    fn too_large() -> Self {
-        Err(schedule::Error::Unavailable)
-    }
-}
-
-/// A timer in doubt is set again, so nobody is told this.
-impl<T: Serialize + DeserializeOwned + Send + 'static> MayBeUnknown for Result<T, schedule::Error> {
-    fn unknown(_: &str) -> Self {
-        Err(schedule::Error::Unavailable)
-    }
 }
 
 impl State {
@@ -351,14 +259,14 @@ impl Call {
         told: A,
     ) -> wasmtime::Result<A> {
         let mut told = told;
-        let mut answer = answer(&told);
+        let mut kept = answer(&told);
         // What was done once must be told as it was.
-        if stands_for.is_none() && !recorder.has_room(answer.text.expose().len()) {
+        if stands_for.is_none() && !recorder.has_room(kept.text.expose().len()) {
             told = A::too_large();
-            answer = self::answer(&told);
+            kept = answer(&told);
         }
         let call = recorder.call(place, self.function, self.arguments.clone());
-        recorder.keep(Effect { stands_for, ..call }, answer);
+        recorder.keep(Effect { stands_for, ..call }, kept);
         Ok(told)
     }
 
@@ -377,47 +285,5 @@ impl Call {
 
     fn decode<A: Told>(&self, text: &Json) -> wasmtime::Result<A> {
         serde_json::from_str(text.expose()).map_err(|_| Halt::Unreadable(self.function).into())
-    }
-}
-
-/// What a write of a value says when it was done.
-pub(super) trait Written: Sized {
-    /// Whether its condition held.
-    fn from_condition(held: bool) -> Self;
-}
-
-impl Written for () {
-    fn from_condition(_: bool) -> Self {}
-}
-
-impl Written for bool {
-    fn from_condition(held: bool) -> Self {
-        held
-    }
-}
-
-/// What is recorded of a write of a value, and what the plugin hears of it.
-fn answer_of<T: Written>(outcome: &Result<bool, KvError>) -> (Answer, Result<T, kv::Error>)
-where
-    Result<T, kv::Error>: Told,
-{
-    let told = outcome
-        .clone()
-        .map(T::from_condition)
-        .map_err(super::kv::to_guest);
-    let fate = match outcome {
-        Ok(true) => Fate::Done,
-        Ok(false) | Err(_) => Fate::Refused,
-    };
-    let text = Json::new(serde_json::to_string(&told).unwrap_or_default());
-    (Answer { fate, text }, told)
-}
-
-/// What is recorded of an answer.
-fn answer<A: Told>(told: &A) -> Answer {
-    Answer {
-        fate: told.fate(),
-        // Keys of maps are all that cannot be JSON, and there are none.
-        text: Json::new(serde_json::to_string(told).unwrap_or_default()),
     }
 }

@@ -114,6 +114,7 @@ async fn a_claim_says_that_there_are_calls_and_a_retry_keeps_them() {
         journal.record_later(&id, records).await.unwrap();
         let retry = Ending::Retry {
             at: NOW,
+            spared: false,
             reason: reason(),
         };
         journal.finish(&id, retry, NOW).await.unwrap();
@@ -145,7 +146,7 @@ async fn a_value_and_its_record_are_written_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("journal.db")).unwrap();
     let kv = SqliteKv::new(store.clone());
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::new(store));
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(store).await.unwrap());
     for (expected, stored) in [("Ok(true)", "one"), ("Ok(false)", "one")] {
         let id = delivery(&journal).await;
         let plugin = id.plugin.clone();
@@ -167,7 +168,7 @@ async fn a_value_whose_record_cannot_be_written_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("journal.db")).unwrap();
     let kv = SqliteKv::new(store.clone());
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::new(store.clone()));
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(store.clone()).await.unwrap());
     let id = delivery(&journal).await;
     store
         .write(|connection| connection.execute("ALTER TABLE effect RENAME TO hidden", []))
