@@ -89,6 +89,8 @@ fn verdict(outcome: &Outcome) -> Verdict {
             ..
         }
         | Outcome::HostFault { .. }
+        | Outcome::Diverged { .. }
+        | Outcome::VersionGone { .. }
         | Outcome::NotLoaded => Verdict::Neither,
         Outcome::Trap { .. } | Outcome::Exhausted { .. } => Verdict::Failed,
     }

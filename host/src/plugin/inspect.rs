@@ -80,7 +80,9 @@ pub async fn inspect(
     grant: &Grant,
 ) -> Result<Inspection, LoadError> {
     let started = clock::instant();
-    let compiled = sandbox.compile(Arc::clone(&component.bytes)).await?;
+    let compiled = sandbox
+        .compile(Arc::clone(&component.bytes), Limits::default().compile)
+        .await?;
     let compile_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let component_type = compiled.component_type();
     let names: Vec<String> = component_type
@@ -205,7 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plugin.wasm");
         std::fs::write(&file, wat::parse_str(wat).unwrap()).unwrap();
-        let component = Component::read(&file).unwrap();
+        let component = Component::read(&file, 1 << 20).unwrap();
         inspect(&Sandbox::new(&engine).unwrap(), component, grant)
             .await
             .unwrap()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use belfry::config::{Config, Engine, Grant};
+use belfry::config::{Config, Engine, Grant, Limits};
 use belfry::engine::Sandbox;
 use belfry::plugin::{Component, Inspection, Status, inspect};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         max_concurrent: 1,
         cache: None,
     };
-    let component = Component::read(&path)?;
+    let component = Component::read(&path, Limits::default().component)?;
     let grant = plugin.as_ref().map(|(_, grant)| grant.clone());
     let inspection = inspect(
         &Sandbox::new(&engine)?,

@@ -138,6 +138,7 @@ fn claim_of(value: &[u8]) -> Write {
         key: "claim".to_owned(),
         value: Some(value.to_vec()),
         expected: Some(None),
+        max_total: crate::kv::MAX_TOTAL,
     }
 }
 
