@@ -55,6 +55,18 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Every interface without bounds, but no host of the network.
+    pub fn everything() -> Self {
+        Self {
+            chat: Scope::Everything,
+            notice: Scope::Everything,
+            approval: Scope::Everything,
+            robot: Scope::Everything,
+            kv: true,
+            ..Self::default()
+        }
+    }
+
     /// What happens to a call of the function whose end is unknown.
     pub fn policy(&self, function: Function) -> Policy {
         self.ambiguous
