@@ -8,13 +8,16 @@ use dingtalk::{Client, Credentials, Endpoints, Secret};
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
+use crate::attempt::LastTrouble;
 use crate::config::{self, Config, Grant};
 use crate::effect::Source;
 use crate::engine::{Sandbox, Task};
 use crate::event::{Content, Envelope};
 use crate::ids::EventId;
+use crate::journal::{MemoryJournal, Schedule};
 use crate::kv::{Kv, KvError, MemoryKv, Write};
 use crate::plugin::{Component, LoadError, Plugin};
+use crate::wake::Waker;
 
 pub use self::case::{Case, CaseError};
 pub use self::report::{Made, Report, Run};
@@ -84,6 +87,8 @@ pub async fn run(
             })?;
     }
     let client = client()?;
+    // Never asked: the script stands before it too.
+    let schedule = Schedule::new(Arc::new(MemoryJournal::default()), Waker::default());
     let mut script = Script::new(&case.answers);
     let mut runs = Vec::new();
     for (index, arriving) in case.events.iter().enumerate() {
@@ -91,8 +96,7 @@ pub async fn run(
         let wrong = |reason: String| TrialError::Event { number, reason };
         let (origin, received_at) = (arriving.origin().map_err(wrong)?, arriving.at);
         let raw = arriving.raw().map_err(wrong)?;
-        let content =
-            Content::parse(&origin, &raw).map_err(|error| wrong(error.to_string()))?;
+        let content = Content::parse(&origin, &raw).map_err(|error| wrong(error.to_string()))?;
         let kind = content.kind();
         let envelope = Envelope {
             id: id(name, number),
@@ -110,6 +114,8 @@ pub async fn run(
             kv: Arc::clone(&kv),
             grant: plugin.grant(),
             settings: plugin.config(),
+            schedule: schedule.clone(),
+            trouble: LastTrouble::default(),
             source: Source::Given(Arc::clone(&page) as _),
             outbound: TaskTracker::new(),
         };
@@ -132,7 +138,10 @@ fn settings(component: &Path, case: &Case) -> Result<config::Plugin, TrialError>
     let mut plugin = case.plugin.clone();
     let path = std::path::absolute(component).unwrap_or_else(|_| component.to_owned());
     plugin.insert("name".to_owned(), "plugin".into());
-    plugin.insert("component".to_owned(), path.to_string_lossy().into_owned().into());
+    plugin.insert(
+        "component".to_owned(),
+        path.to_string_lossy().into_owned().into(),
+    );
     plugin.insert("app".to_owned(), "app".into());
     // Rules are not tried here: the case says what the plugin gets.
     plugin.insert("events".to_owned(), vec!["other"].into());
@@ -170,7 +179,8 @@ fn client() -> Result<Client, TrialError> {
         agent_id: Some(1001),
         robot_code: "dingkey".to_owned(),
     };
-    Client::new(credentials, Endpoints::default()).map_err(|error| TrialError::Setup(error.to_string()))
+    Client::new(credentials, Endpoints::default())
+        .map_err(|error| TrialError::Setup(error.to_string()))
 }
 
 /// The same case gives the same ids, and with them the same randomness in the guest.

@@ -9,6 +9,7 @@ use crate::toolchain::Tools;
 
 mod build;
 mod new;
+mod test;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -19,12 +20,18 @@ pub(super) enum Command {
     ///
     /// The language is told by a file in the folder: Cargo.toml (Rust), *.c (C).
     Build(build::Options),
+
+    /// Run a component through written events with scripted answers and compare its calls with those that were kept.
+    ///
+    /// A case is a TOML file in the plugin's folder `cases`; its snapshot lies beside it as NAME.snap.
+    Test(test::Options),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(options) => new::run(options).await,
         Command::Build(options) => build::run(options).await,
+        Command::Test(options) => test::run(options).await,
     }
 }
 

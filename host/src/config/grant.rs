@@ -63,6 +63,7 @@ impl Grant {
             approval: Scope::Everything,
             robot: Scope::Everything,
             kv: true,
+            schedule: true,
             ..Self::default()
         }
     }

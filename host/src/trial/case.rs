@@ -208,7 +208,10 @@ impl Arriving {
             return Ok(origin);
         }
         let kind: HookKind = self.from.parse().map_err(|_| {
-            format!("{:?} is neither robot nor callback nor the kind of a hook", self.from)
+            format!(
+                "{:?} is neither robot nor callback nor the kind of a hook",
+                self.from
+            )
         })?;
         Ok(Origin::Hook {
             name: "hook".to_owned(),

@@ -46,7 +46,10 @@ impl Script {
     /// Functions whose answers nobody asked for.
     pub(super) fn unused(&self) -> Vec<String> {
         let page = self.page();
-        page.answers.iter().map(|answer| answer.call.clone()).collect()
+        page.answers
+            .iter()
+            .map(|answer| answer.call.clone())
+            .collect()
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
@@ -113,7 +116,9 @@ fn usual(function: Function, number: u32) -> Option<String> {
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
         | Function::ApprovalComment
-        | Function::RobotReply => r#"{"Ok":null}"#.to_owned(),
+        | Function::RobotReply
+        | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
+        Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
         _ => return None,
     })
 }

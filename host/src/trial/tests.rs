@@ -37,11 +37,26 @@ fn what_is_wrong_with_a_case_is_said() {
         ("[[event]]", "event 1: must have one of text, file and json"),
         ("[[event]]\ntext = \"a\"\njson = {}", "must have one of"),
         ("[[event]]\njson = {}", "must say from where it comes"),
-        ("[[event]]\ntext = \"a\"\nfrom = \"callback\"", "only a robot's message"),
-        ("[[event]]\ntext = \"a\"\nspeed = 1", "unknown field `speed`"),
-        ("plugin.when = \"true\"\n[[event]]\ntext = \"a\"", "plugin.when has no place"),
-        ("[[event]]\ntext = \"a\"\n[[answer]]\ncall = \"kv.get\"\nok = 1\nerr = 2", "answer 1: has both"),
-        ("[[event]]\nfrom = \"robot\"\nfile = \"missing.json\"", "cannot read \"missing.json\""),
+        (
+            "[[event]]\ntext = \"a\"\nfrom = \"callback\"",
+            "only a robot's message",
+        ),
+        (
+            "[[event]]\ntext = \"a\"\nspeed = 1",
+            "unknown field `speed`",
+        ),
+        (
+            "plugin.when = \"true\"\n[[event]]\ntext = \"a\"",
+            "plugin.when has no place",
+        ),
+        (
+            "[[event]]\ntext = \"a\"\n[[answer]]\ncall = \"kv.get\"\nok = 1\nerr = 2",
+            "answer 1: has both",
+        ),
+        (
+            "[[event]]\nfrom = \"robot\"\nfile = \"missing.json\"",
+            "cannot read \"missing.json\"",
+        ),
     ] {
         let found = error(text);
         assert!(found.contains(expected), "{text}: {found}");
@@ -69,9 +84,18 @@ fn answers_are_given_in_order_by_function_and_then_the_usual_ones() {
         "[[answer]]\ncall = \"chat.send\"\nok = \"first\"\n[[answer]]\ncall = \"chat.get\"\nerr = { Denied = 1 }\n[[answer]]\ncall = \"chat.send\"",
     );
     let answer = |text: &str| Given::Answer(Json::new(text));
-    assert_eq!(ask(&script, Function::ChatSend), answer(r#"{"Ok":"first"}"#));
-    assert_eq!(ask(&script, Function::ChatSend), answer(r#"{"Ok":"message-1"}"#));
-    assert_eq!(ask(&script, Function::ChatGet), answer(r#"{"Err":{"Denied":1}}"#));
+    assert_eq!(
+        ask(&script, Function::ChatSend),
+        answer(r#"{"Ok":"first"}"#)
+    );
+    assert_eq!(
+        ask(&script, Function::ChatSend),
+        answer(r#"{"Ok":"message-1"}"#)
+    );
+    assert_eq!(
+        ask(&script, Function::ChatGet),
+        answer(r#"{"Err":{"Denied":1}}"#)
+    );
     assert!(matches!(ask(&script, Function::ChatGet), Given::Nothing(_)));
     assert_eq!(ask(&script, Function::KvSet), Given::Make);
     assert!(script.unused().is_empty());
@@ -80,7 +104,10 @@ fn answers_are_given_in_order_by_function_and_then_the_usual_ones() {
 #[test]
 fn an_answer_that_nobody_asked_for_is_told() {
     let script = script("[[answer]]\ncall = \"chat.sned\"");
-    assert_eq!(ask(&script, Function::ChatSend), Given::Answer(Json::new(r#"{"Ok":"message-1"}"#)));
+    assert_eq!(
+        ask(&script, Function::ChatSend),
+        Given::Answer(Json::new(r#"{"Ok":"message-1"}"#))
+    );
     assert_eq!(script.unused(), ["chat.sned"]);
 }
 

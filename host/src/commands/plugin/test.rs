@@ -13,7 +13,7 @@ use similar::TextDiff;
 use crate::commands::{Output, print_json};
 
 #[derive(clap::Args)]
-pub(super) struct Options {
+pub(in crate::commands) struct Options {
     /// The plugin's folder, with its component beside it (plugins/NAME and plugins/NAME.wasm), or a component.
     plugin: PathBuf,
 
@@ -81,19 +81,31 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         if options.output == Output::Text {
             println!("{} {}", verdict.word(), file.display());
             match (&verdict, &report) {
-                (Verdict::Different(text) | Verdict::Failed(text), _) => println!("{}", indented(text)),
-                (Verdict::New | Verdict::Kept, Some(report)) => println!("{}", indented(&report.to_string())),
+                (Verdict::Different(text) | Verdict::Failed(text), _) => {
+                    println!("{}", indented(text))
+                }
+                (Verdict::New | Verdict::Kept, Some(report)) => {
+                    println!("{}", indented(&report.to_string()))
+                }
                 _ => {}
             }
         }
         results.push((file, verdict, report));
     }
-    let bad = results.iter().filter(|(_, verdict, _)| !verdict.is_good()).count();
+    let bad = results
+        .iter()
+        .filter(|(_, verdict, _)| !verdict.is_good())
+        .count();
     match options.output {
         Output::Text => {
             println!("{} case(s), {bad} not as kept", results.len());
-            if results.iter().any(|(_, verdict, _)| matches!(verdict, Verdict::New | Verdict::Different(_))) {
-                println!("look at the calls above; --update keeps them as what the plugin should do");
+            if results
+                .iter()
+                .any(|(_, verdict, _)| matches!(verdict, Verdict::New | Verdict::Different(_)))
+            {
+                println!(
+                    "look at the calls above; --update keeps them as what the plugin should do"
+                );
             }
         }
         Output::Json => {
@@ -110,7 +122,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             print_json(&results)?;
         }
     }
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if bad == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn try_case(sandbox: &Sandbox, component: &Path, file: &Path) -> anyhow::Result<Report> {
@@ -137,7 +153,11 @@ fn judge(file: &Path, report: &Report, update: bool) -> anyhow::Result<Verdict> 
     }
     Ok(kept.map_or(Verdict::New, |kept| {
         let diff = TextDiff::from_lines(&kept, &found);
-        let diff = diff.unified_diff().context_radius(2).header("kept", "now").to_string();
+        let diff = diff
+            .unified_diff()
+            .context_radius(2)
+            .header("kept", "now")
+            .to_string();
         Verdict::Different(diff)
     }))
 }
@@ -165,7 +185,10 @@ fn cases_of(plugin: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     if files.is_empty() {
         bail!("there is no case (*.toml) in {folder:?}");
@@ -175,5 +198,8 @@ fn cases_of(plugin: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("    {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
