@@ -45,6 +45,8 @@ const MODULES: &[Module] = &[
     module(4, "ingress", &[]),
     module(4, "dispatch", &[]),
     module(4, "reload", &[]),
+    // Runs one plugin on written events with scripted answers, without journal and doors.
+    module(4, "trial", &[]),
     // 3: what runs. The snapshot of `active` is made of plugins.
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),

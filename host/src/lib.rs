@@ -32,4 +32,5 @@ pub mod rules;
 pub mod runner;
 pub mod server;
 pub mod store;
+pub mod trial;
 pub mod wake;

@@ -174,5 +174,8 @@ async fn without_the_grant_the_plugin_is_refused() {
     let checked = belfry_tests::run(&["check", "--config", config.to_str().unwrap()]).await;
     assert_eq!(checked.code, Some(1));
     let text = format!("{}{}", checked.output, checked.errors);
-    assert!(text.contains("grant = { robot = true, schedule = true }"), "{text}");
+    assert!(
+        text.contains("grant = { robot = true, schedule = true }"),
+        "{text}"
+    );
 }

@@ -13,8 +13,8 @@ mod process;
 mod relay;
 mod stage;
 mod wait;
-pub mod zoo;
 mod web;
+pub mod zoo;
 
 pub use bot::{Bot, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};

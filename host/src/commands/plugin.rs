@@ -10,6 +10,7 @@ use crate::toolchain::Tools;
 mod build;
 mod inspect;
 mod new;
+mod test;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -23,6 +24,11 @@ pub(super) enum Command {
 
     /// Show what a component asks for, whether bot.toml grants it, and what it says of itself.
     Inspect(inspect::Options),
+
+    /// Run a component through written events with scripted answers and compare its calls with those that were kept.
+    ///
+    /// A case is a TOML file in the plugin's folder `cases`; its snapshot lies beside it as NAME.snap.
+    Test(test::Options),
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -30,6 +36,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::New(options) => new::run(options).await,
         Command::Build(options) => build::run(options).await,
         Command::Inspect(options) => inspect::run(options).await,
+        Command::Test(options) => test::run(options).await,
     }
 }
 

@@ -81,6 +81,19 @@ impl Grant {
     /// Bytes that `kv = true` gives.
     pub const KV_BYTES: u64 = 16 << 20;
 
+    /// Every interface without bounds, but no host of the network.
+    pub fn everything() -> Self {
+        Self {
+            chat: Scope::Everything,
+            notice: Recipients::Everybody,
+            approval: Scope::Everything,
+            robot: Scope::Everything,
+            kv: Some(Self::KV_BYTES),
+            schedule: true,
+            ..Self::default()
+        }
+    }
+
     /// What happens to a call of the function whose end is unknown.
     pub fn policy(&self, function: Function) -> Policy {
         self.ambiguous

@@ -211,8 +211,13 @@ impl Call {
         let recorder = match &self.task.source {
             Source::Recorded(recorder) => recorder,
             Source::Given(answers) => {
-                let given = answers.answer(self.function, &self.arguments);
-                return self.given(given);
+                return match answers.answer(self.function, &self.arguments) {
+                    Given::Make => {
+                        let outcome = self.task.kv.write(&self.task.plugin, write).await;
+                        Ok(answer_of::<T>(&outcome).1)
+                    }
+                    given => self.given(given),
+                };
             }
         };
         let place = match recorder.next(self.function, &self.arguments)? {

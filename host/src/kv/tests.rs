@@ -122,7 +122,10 @@ async fn limits_hold_exactly() {
                     .unwrap()
             );
         }
-        assert_eq!(kv.write(&a, set("zz", &value)).await, Err(KvError::Full(MAX_TOTAL)));
+        assert_eq!(
+            kv.write(&a, set("zz", &value)).await,
+            Err(KvError::Full(MAX_TOTAL))
+        );
         assert!(
             kv.write(&a, set("00", &value)).await.unwrap(),
             "replacing takes no more space"
