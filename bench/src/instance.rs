@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use belfry::ids::PluginDigest;
 use belfry::config::Engine;
 use belfry::engine::Sandbox;
-use wasmtime::component::Component;
 
 use crate::places::Places;
 use crate::report::{Goal, Line, Unit};
@@ -30,7 +30,8 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
         max_concurrent: 64,
         cache: None,
     })?;
-    let component: Component = sandbox.compile(bytes.into()).await?;
+    let digest = PluginDigest::of(&bytes);
+    let component = sandbox.compile(digest, bytes.into()).await?;
     let ours = ours::Ours::new(&sandbox, &component)?;
     let floor = floor::Floor::new(sandbox.engine(), &component)?;
     let (ours, floor) = (Arc::new(ours), Arc::new(floor));

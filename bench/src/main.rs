@@ -9,10 +9,14 @@ mod journal;
 mod machine;
 mod memory;
 mod places;
+mod process;
 mod push;
 mod report;
 mod rounds;
+mod routing;
 mod settings;
+mod start;
+mod swap;
 mod throughput;
 mod upstream;
 
@@ -54,6 +58,12 @@ enum Name {
     Journal,
     /// Resident memory with ten plugins.
     Memory,
+    /// Routing an event with 1,000 plugins, against 10.
+    Routing,
+    /// Swapping a plugin under load, against an ordinary second.
+    Swap,
+    /// Starting with 20 plugins whose compilation is cached.
+    Start,
 }
 
 fn main() -> ExitCode {
@@ -109,5 +119,8 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,
+        Name::Routing => routing::measure(places, rounds).await,
+        Name::Swap => swap::measure(places, rounds).await,
+        Name::Start => start::measure(places, rounds).await,
     }
 }

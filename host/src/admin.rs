@@ -1,4 +1,4 @@
-//! The operators' listener: health, readiness, plugins, events and reload.
+//! The operators' listener: health, readiness, metrics, what is active, events and reload.
 
 use std::sync::Arc;
 
@@ -7,15 +7,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::active::Snapshot;
 use crate::clock;
-use crate::ids::Generation;
 use crate::journal::{self, Filter, Journal};
-use crate::plugin::Summary;
-use crate::reload::{Refusal, Reloads};
+use crate::meter::Meter;
+use crate::reload::Reloads;
+
+pub mod metrics;
+mod snapshot;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct Admin {
     pub journal: Arc<dyn Journal>,
     /// Reloads.
     pub reloads: Reloads,
+    /// What was counted.
+    pub meter: Meter,
     /// Cancelled as soon as belfry stops taking events.
     pub stopping: CancellationToken,
 }
@@ -36,7 +40,11 @@ pub fn routes(admin: Admin) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
-        .route("/api/plugins", get(plugins))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/plugins", get(snapshot::plugins))
+        .route("/api/rules", get(snapshot::rules))
+        .route("/api/rules/explain", post(snapshot::explain_event))
+        .route("/api/snapshot", get(snapshot::snapshot))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .with_state(admin)
@@ -58,24 +66,6 @@ async fn reload(State(admin): State<Admin>) -> Response {
         Some(report) => (StatusCode::UNPROCESSABLE_ENTITY, Json(report)).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }
-}
-
-/// Answer of `/api/plugins`.
-#[derive(Serialize)]
-struct Plugins {
-    generation: Generation,
-    plugins: Vec<Summary>,
-    /// What the last reload refused; the old version of it goes on.
-    refused: Vec<Refusal>,
-}
-
-async fn plugins(State(admin): State<Admin>) -> Json<Plugins> {
-    let active = admin.snapshot.load();
-    Json(Plugins {
-        generation: active.generation,
-        plugins: active.summaries(),
-        refused: admin.reloads.refused(),
-    })
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! The sandbox: one wasmtime engine, its pool, its clock tick and the budgets of an attempt.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -11,12 +12,16 @@ use wasmtime::{
 };
 
 use crate::attempt::{Budget, Outcome};
+use crate::clock;
 use crate::config;
+use crate::ids::PluginDigest;
+use crate::meter::{self, Metric};
 
 pub use self::outbound::Outbound;
 pub use self::state::{Exhausted, State, Task};
 
 mod outbound;
+mod room;
 mod state;
 mod wasi;
 mod words;
@@ -30,13 +35,27 @@ const MAX_MEMORY: usize = 512 << 20;
 /// Bytes at the start of a memory that are cleared after use rather than given back to the system, which would interrupt
 /// the other cores. The samples are linked to need no more (`plugins/.cargo/config.toml`).
 const KEPT: usize = 256 << 10;
+/// Memories of an instance.
+const MAX_INSTANCE_MEMORIES: u32 = 8;
+/// Tables of an instance.
+const MAX_INSTANCE_TABLES: u32 = 64;
 /// Bytes a guest may pass to the host in one call.
 const HOSTCALL_BYTES: usize = 2 << 20;
+
+/// How long compilations take.
+pub const COMPILE_SECONDS: Metric = Metric::histogram(
+    "belfry_compile_duration_seconds",
+    &[],
+    meter::SECONDS,
+    "Time the compilation of a component took; little when it came from the cache.",
+);
 
 /// The engine and what guards it. Clones share it.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
+    /// What is compiled and in use, so that plugins with the same component share its code.
+    compiled: Arc<Mutex<HashMap<PluginDigest, Weak<Component>>>>,
     places: Arc<Semaphore>,
     compilers: Arc<Semaphore>,
 }
@@ -48,6 +67,9 @@ pub enum EngineError {
     /// The engine cannot be set up on this machine.
     #[error("cannot set up the sandbox: {0}")]
     Setup(String),
+    /// Its instances would not fit.
+    #[error("{0}")]
+    Room(String),
     /// The bytes are no component that this engine can compile.
     #[error("not a usable WebAssembly component: {0}")]
     Component(String),
@@ -71,6 +93,7 @@ impl Sandbox {
         start_tick(&engine)?;
         Ok(Self {
             engine,
+            compiled: Arc::default(),
             places: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
             compilers: Arc::new(Semaphore::new(1)),
         })
@@ -81,8 +104,12 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Compiles a component on a blocking thread, one at a time.
-    pub async fn compile(&self, bytes: Arc<[u8]>) -> Result<Component, EngineError> {
+    /// Compiles a component on a blocking thread, one at a time. What is compiled and in use is not compiled again.
+    pub async fn compile(
+        &self,
+        digest: PluginDigest,
+        bytes: Arc<[u8]>,
+    ) -> Result<Arc<Component>, EngineError> {
         // The engine says this with a dump of the bytes, over several lines.
         if !bytes.starts_with(b"\0asm") {
             let reason = "the file does not begin as WebAssembly does";
@@ -93,17 +120,41 @@ impl Sandbox {
             .acquire()
             .await
             .map_err(|error| EngineError::Setup(error.to_string()))?;
+        // Asked while the place is held, so that two who want the same do not both compile it.
+        if let Some(known) = self.known().get(&digest).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let started = clock::instant();
         let engine = self.engine.clone();
         let compiled = tokio::task::spawn_blocking(move || {
             let component = Component::new(&engine, &*bytes)?;
             component.initialize_copy_on_write_image()?;
             Ok(component)
         });
-        match compiled.await {
+        let compiled = match compiled.await {
             Ok(compiled) => compiled
-                .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error))),
-            Err(panic) => Err(EngineError::Component(panic.to_string())),
-        }
+                .map(Arc::new)
+                .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error)))?,
+            Err(panic) => return Err(EngineError::Component(panic.to_string())),
+        };
+        COMPILE_SECONDS.observe(&[], started.elapsed().as_secs_f64());
+        let mut known = self.known();
+        known.retain(|_, component| component.strong_count() > 0);
+        known.insert(digest, Arc::downgrade(&compiled));
+        Ok(compiled)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<PluginDigest, Weak<Component>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether instances of a component fit into the pool and into the limits of its plugin.
+    pub fn has_room(
+        &self,
+        component: &Component,
+        limits: &config::Limits,
+    ) -> Result<(), EngineError> {
+        room::check(component, limits)
     }
 
     /// Runs work on a fresh store within the budgets of `state` and names how it ended.
@@ -165,8 +216,8 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .total_core_instances(places * 8)
         .total_tables(places * 4)
         .max_core_instances_per_component(200)
-        .max_memories_per_component(8)
-        .max_tables_per_component(64)
+        .max_memories_per_component(MAX_INSTANCE_MEMORIES)
+        .max_tables_per_component(MAX_INSTANCE_TABLES)
         .max_memories_per_module(2)
         .max_tables_per_module(2)
         .table_elements(100_000)

@@ -10,7 +10,7 @@ use crate::attempt::Outcome;
 use crate::capability::{self, Refusal};
 use crate::config::{self, Limits};
 use crate::engine::{EngineError, MAX_COMPONENT, Sandbox, State, Task};
-use crate::ids::{PluginDigest, PluginName};
+use crate::ids::{Generation, PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
 use crate::imports::{PluginPre, base_linker, link, to_guest};
 
@@ -27,7 +27,11 @@ pub struct Plugin {
     settings: config::Plugin,
     grant: Arc<config::Grant>,
     config: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// Granted but not asked for.
+    unused: Vec<&'static str>,
     pre: PluginPre<State>,
+    /// Keeps the code where plugins with the same component find it.
+    _compiled: Arc<wasmtime::component::Component>,
     sandbox: Sandbox,
 }
 
@@ -113,8 +117,12 @@ pub struct Summary {
     pub size: usize,
     /// The interfaces it asked for and was granted.
     pub capabilities: Vec<&'static str>,
+    /// The grants that it does not ask for.
+    pub unused_grants: Vec<&'static str>,
     /// The commands it answers.
     pub commands: Vec<String>,
+    /// The first generation with this version of it.
+    pub since_generation: Generation,
 }
 
 impl Plugin {
@@ -124,7 +132,10 @@ impl Plugin {
         settings: config::Plugin,
         component: Component,
     ) -> Result<Self, LoadError> {
-        let compiled = sandbox.compile(Arc::clone(&component.bytes)).await?;
+        let compiled = sandbox
+            .compile(component.digest, Arc::clone(&component.bytes))
+            .await?;
+        sandbox.has_room(&compiled, &settings.limits)?;
         let component_type = compiled.component_type();
         let imports = component_type.imports(sandbox.engine());
         let requests = capability::compare(imports.map(|(name, _)| name), &settings.grant)?;
@@ -166,6 +177,8 @@ impl Plugin {
             config: Arc::new(settings.config.clone()),
             settings,
             pre,
+            unused: requests.unused,
+            _compiled: compiled,
             sandbox: sandbox.clone(),
         })
     }
@@ -199,6 +212,11 @@ impl Plugin {
         }
     }
 
+    /// Its own version.
+    pub fn version(&self) -> &str {
+        &self.description.version
+    }
+
     /// The SHA-256 of its component.
     pub fn digest(&self) -> PluginDigest {
         self.digest
@@ -220,7 +238,7 @@ impl Plugin {
     }
 
     /// What operators see of it.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, since_generation: Generation) -> Summary {
         Summary {
             name: self.name.clone(),
             app: self.settings.app.to_string(),
@@ -229,6 +247,8 @@ impl Plugin {
             digest: self.digest.to_string(),
             size: self.size,
             capabilities: self.capabilities.clone(),
+            unused_grants: self.unused.clone(),
+            since_generation,
             commands: self
                 .description
                 .commands

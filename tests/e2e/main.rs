@@ -9,6 +9,8 @@ mod durability;
 mod limits;
 mod reload;
 mod retry;
+mod rules;
 mod secrets;
 mod shutdown;
+mod swap;
 mod timers;

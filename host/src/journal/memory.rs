@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::claim::{Candidate, choose, places_held};
+use super::claim::{Candidate, choose, first_due, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State,
+    NewEvent, Open, State,
 };
 use crate::clock::UnixMs;
 use crate::event::Envelope;
@@ -77,15 +77,14 @@ impl Journal for MemoryJournal {
                 .insert(name, (envelope.id, envelope.received_at));
         }
         let key = key.unwrap_or_else(|| envelope.id.to_string());
-        let deliveries = plugins
-            .into_iter()
-            .map(|plugin| Delivery {
-                plugin,
+        let deliveries = first_due(envelope.received_at, &plugins)
+            .map(|(plugin, due_at)| Delivery {
+                plugin: plugin.clone(),
                 key: key.clone(),
                 state: State::Pending,
                 attempts: 0,
                 spared: 0,
-                due_at: envelope.received_at,
+                due_at,
                 reason: None,
             })
             .collect();
@@ -214,6 +213,24 @@ impl Journal for MemoryJournal {
                 usize::try_from(limit).unwrap_or(usize::MAX)
             }))
             .collect())
+    }
+
+    async fn open(&self) -> Result<Open, JournalError> {
+        let mut open = Open::default();
+        for delivery in self
+            .inner()
+            .events
+            .values()
+            .flat_map(|event| &event.deliveries)
+        {
+            match delivery.state {
+                State::Pending => open.pending += 1,
+                State::Parked => open.parked += 1,
+                State::Dead => open.dead += 1,
+                State::Done => {}
+            }
+        }
+        Ok(open)
     }
 
     async fn probe(&self, _now: UnixMs) -> Result<(), JournalError> {
