@@ -47,6 +47,8 @@ const MODULES: &[Module] = &[
     module(4, "reload", &[]),
     // Runs one plugin on written events with scripted answers, without journal and doors.
     module(4, "trial", &[]),
+    // Asks the rules of the snapshot about an event that somebody shows.
+    module(4, "explain", &[]),
     // 3: what runs. The snapshot of `active` is made of plugins.
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),
@@ -96,6 +98,8 @@ const MODULES: &[Module] = &[
     module(0, "secret", &[]),
     module(0, "clock", &["ids"]),
     module(0, "ids", &[]),
+    // Counts for everybody.
+    module(0, "meter", &[]),
     // The bell that those who append ring for the dispatcher.
     module(0, "wake", &[]),
 ];

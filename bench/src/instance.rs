@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use belfry::config::{Engine, Limits};
+use belfry::ids::PluginDigest;
 use belfry::engine::Sandbox;
-use wasmtime::component::Component;
 
 use crate::places::Places;
 use crate::report::{Goal, Line, Unit};
@@ -30,8 +30,9 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
         max_concurrent: 64,
         cache: None,
     })?;
-    let component: Component = sandbox
-        .compile(bytes.into(), Limits::default().compile)
+    let digest = PluginDigest::of(&bytes);
+    let component = sandbox
+        .compile(digest, bytes.into(), Limits::default().compile)
         .await?;
     let ours = ours::Ours::new(&sandbox, &component)?;
     let floor = floor::Floor::new(sandbox.engine(), &component)?;

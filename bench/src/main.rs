@@ -9,10 +9,14 @@ mod journal;
 mod machine;
 mod memory;
 mod places;
+mod process;
 mod push;
 mod report;
 mod rounds;
+mod routing;
 mod settings;
+mod start;
+mod swap;
 mod throughput;
 mod upstream;
 mod zoo;
@@ -57,6 +61,12 @@ enum Name {
     Memory,
     /// What a plugin's events take beside hostile plugins, against without.
     Zoo,
+    /// Routing an event with 1,000 plugins, against 10.
+    Routing,
+    /// Swapping a plugin under load, against an ordinary second.
+    Swap,
+    /// Starting with 20 plugins whose compilation is cached.
+    Start,
 }
 
 fn main() -> ExitCode {
@@ -113,5 +123,8 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Journal => journal::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,
         Name::Zoo => zoo::measure(places, rounds).await,
+        Name::Routing => routing::measure(places, rounds).await,
+        Name::Swap => swap::measure(places, rounds).await,
+        Name::Start => start::measure(places, rounds).await,
     }
 }

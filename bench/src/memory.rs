@@ -1,20 +1,11 @@
 //! Resident memory of `belfry serve` with ten plugins: started, and after a burst of events.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use http::Request;
-use http_body_util::Empty;
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-
-use crate::machine::field;
 use crate::places::Places;
+use crate::process::{Belfry, free_port};
 use crate::push::{Pusher, Until, push_all};
 use crate::report::{Goal, Line, Unit};
 use crate::settings::{self, ALERTS, APPROVALS, ECHO, Listeners, Plugin};
@@ -26,8 +17,6 @@ const IN_FLIGHT: usize = 50;
 const EACH: u64 = 20;
 /// Plugins that echo: each message of the burst is answered so often.
 const ECHOES: usize = 4;
-/// How long belfry may take to start, compiling ten plugins included.
-const START: Duration = Duration::from_secs(120);
 /// Nothing happens for so long before memory is read.
 const IDLE: Duration = Duration::from_secs(3);
 
@@ -43,6 +32,7 @@ pub(crate) async fn measure(places: &Places) -> anyhow::Result<Vec<Line>> {
     let program = places.belfry()?;
 
     let belfry = Belfry::start(&program, &config, listeners.admin).await?;
+    tokio::time::sleep(IDLE).await;
     let compiled = belfry.resident()?;
     let mut pushers = Pusher::all(&upstream, calls, ECHOES);
     push_all(&mut pushers, listeners.public, Until::Sent(EACH)).await?;
@@ -50,6 +40,7 @@ pub(crate) async fn measure(places: &Places) -> anyhow::Result<Vec<Line>> {
     let burst = belfry.resident()?;
     drop(belfry);
     let belfry = Belfry::start(&program, &config, listeners.admin).await?;
+    tokio::time::sleep(IDLE).await;
     let cached = belfry.resident()?;
 
     let line =
@@ -87,71 +78,4 @@ fn write(
         })
         .collect();
     settings::write(folder, listeners, upstream, &plugins)
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot listen")?;
-    Ok(listener.local_addr()?)
-}
-
-/// A running `belfry serve`; dropping it ends it.
-struct Belfry(Child);
-
-impl Belfry {
-    /// Starts it and waits until it is ready and has been idle for a while.
-    async fn start(program: &Path, config: &Path, admin: SocketAddr) -> anyhow::Result<Self> {
-        let child = Command::new(program)
-            .args(["serve", "--config"])
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut belfry = Self(child);
-        let start = Instant::now();
-        while !is_ready(admin).await {
-            if let Some(status) = belfry.0.try_wait()? {
-                bail!("belfry ended at once ({status})");
-            }
-            if start.elapsed() > START {
-                bail!("belfry was not ready in time");
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        tokio::time::sleep(IDLE).await;
-        Ok(belfry)
-    }
-
-    /// Mebibytes that the process holds in memory.
-    fn resident(&self) -> anyhow::Result<f64> {
-        let path = format!("/proc/{}/status", self.0.id());
-        let status =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let kib: f64 = field(&status, "VmRSS")
-            .trim_end_matches(" kB")
-            .parse()
-            .context("the system does not tell the resident memory")?;
-        Ok(kib / 1024.0)
-    }
-}
-
-impl Drop for Belfry {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn is_ready(admin: SocketAddr) -> bool {
-    let ask = async {
-        let stream = TcpStream::connect(admin).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let request = Request::get("/readyz")
-            .header("host", "belfry")
-            .body(Empty::<Bytes>::new())?;
-        anyhow::Ok(sender.send_request(request).await?.status().is_success())
-    };
-    ask.await.unwrap_or(false)
 }

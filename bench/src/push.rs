@@ -44,6 +44,27 @@ pub(crate) enum Until {
     Sent(u64),
 }
 
+/// When a steady pusher sends.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    /// The first message.
+    pub(crate) start: Instant,
+    /// Between two messages.
+    pub(crate) every: Duration,
+    /// No message at or after this.
+    pub(crate) end: Instant,
+}
+
+/// What became of one message.
+pub(crate) struct Sample {
+    /// When it was to leave.
+    pub(crate) at: Instant,
+    /// Until its answer was recorded; `None` when there was none.
+    pub(crate) took: Option<Duration>,
+    /// Answers to something else that came in its place.
+    pub(crate) strange: usize,
+}
+
 impl Pusher {
     /// One pusher for each receiver of an upstream.
     pub(crate) fn all(upstream: &Upstream, calls: Vec<Calls>, answers: usize) -> Vec<Self> {
@@ -104,6 +125,83 @@ impl Pusher {
             done += 1;
         }
         Ok(done)
+    }
+
+    /// Pushes at a steady pace from `start` to `end`, whatever the host does. Times count from the moment at which a message
+    /// was to leave, so that a pause of the host cannot hide what would have come meanwhile.
+    pub(crate) async fn push_steadily(
+        &mut self,
+        host: SocketAddr,
+        pace: Pace,
+    ) -> anyhow::Result<Vec<Sample>> {
+        let mut connection = connect(host).await?;
+        let timestamp = clock::now().0.to_string();
+        let sign = sign(&timestamp);
+        let mut samples = Vec::new();
+        let mut at = pace.start;
+        while at < pace.end {
+            tokio::time::sleep_until(at.into()).await;
+            let text = format!("message {} of {}.", self.sent, self.number);
+            self.sent += 1;
+            let request = Request::post(format!("/robot/{APP}"))
+                .header("host", "belfry")
+                .header("content-type", "application/json")
+                .header("timestamp", &timestamp)
+                .header("sign", &sign)
+                .body(Full::new(Bytes::from(self.message(&text))))?;
+            let response = connection.send_request(request).await?;
+            let status = response.status();
+            response.into_body().collect().await?;
+            ensure!(
+                status.is_success(),
+                "the host answered a message with {status}"
+            );
+            let mut sample = Sample {
+                at,
+                took: None,
+                strange: 0,
+            };
+            let wait = tokio::time::timeout(PATIENCE, self.calls.recv());
+            if let Ok(Some(call)) = wait.await {
+                if std::str::from_utf8(&call)?.contains(&text) {
+                    sample.took = Some(at.elapsed());
+                } else {
+                    sample.strange += 1;
+                }
+            }
+            samples.push(sample);
+            at += pace.every;
+        }
+        Ok(samples)
+    }
+
+    /// Calls that nobody waited for.
+    pub(crate) fn left_over(&mut self) -> usize {
+        std::iter::from_fn(|| self.calls.try_recv().ok()).count()
+    }
+
+    fn message(&self, text: &str) -> String {
+        let now = clock::now().0;
+        let (number, sent) = (self.number, self.sent);
+        serde_json::json!({
+            "msgId": format!("msg-{now}-{number}-{sent}"),
+            "conversationId": format!("cid-conversation-{number}"),
+            "conversationType": "2",
+            "conversationTitle": "Operations",
+            "senderStaffId": "alice",
+            "senderNick": "Alice",
+            "senderCorpId": "dingcorp",
+            "isAdmin": false,
+            "robotCode": "dingkey",
+            "chatbotUserId": "robot",
+            "atUsers": [{"dingtalkId": "robot"}],
+            "createAt": now,
+            "msgtype": "text",
+            "text": {"content": text},
+            "sessionWebhook": Upstream::webhook(self.upstream, number),
+            "sessionWebhookExpiredTime": now + 5_400_000,
+        })
+        .to_string()
     }
 }
 

@@ -18,8 +18,12 @@ pub(crate) enum Unit {
     PerSecond,
     /// Microseconds an operation; less is better.
     Microseconds,
+    /// Milliseconds; less is better.
+    Milliseconds,
     /// Mebibytes; less is better.
     Mebibytes,
+    /// Things that should not be there.
+    Count,
 }
 
 /// What the figure is held to.
@@ -133,7 +137,10 @@ impl Line {
             self.unit.show(self.ours),
             yardstick,
             ratio,
-            self.goal.to_string(),
+            match self.goal {
+                Goal::Below(limit) => format!("< {}", self.unit.show(limit)),
+                goal => goal.to_string(),
+            },
             match (self.goal, self.is_met) {
                 (Goal::Shown, _) => "",
                 (_, true) => "pass",
@@ -160,7 +167,7 @@ impl fmt::Display for Goal {
         match self {
             Self::RatioAtLeast(least) => write!(f, ">= {least:.2}"),
             Self::RatioAtMost(most) => write!(f, "<= {most:.2}"),
-            Self::Below(limit) => write!(f, "< {limit} MiB"),
+            Self::Below(limit) => write!(f, "< {limit}"),
             Self::Shown => f.write_str("-"),
         }
     }
@@ -171,6 +178,8 @@ impl Unit {
         match self {
             Self::PerSecond => format!("{figure:.0}/s"),
             Self::Microseconds => format!("{figure:.1} us"),
+            Self::Milliseconds => format!("{figure:.2} ms"),
+            Self::Count => format!("{figure:.0}"),
             Self::Mebibytes => format!("{figure:.1} MiB"),
         }
     }

@@ -36,6 +36,11 @@ impl Rounds {
         }
     }
 
+    /// How many rounds there are.
+    pub(crate) fn count(self) -> u32 {
+        self.count
+    }
+
     /// Lets the sides take turns after one turn of each that does not count. `turn` measures a side for a time.
     pub(crate) async fn take(
         self,

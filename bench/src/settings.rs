@@ -91,3 +91,17 @@ api-base = "http://{upstream}"
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
+
+/// A component of the same behaviour and another digest: a custom section is put behind the original.
+pub(crate) fn variant(original: &[u8], mark: &str) -> Vec<u8> {
+    let name = b"belfry-bench";
+    let mut section = vec![u8::try_from(name.len()).unwrap_or(0)];
+    section.extend(name);
+    section.extend(mark.as_bytes().iter().take(64));
+    let mut bytes = original.to_vec();
+    bytes.push(0);
+    // Below 128, so that its length is one byte.
+    bytes.push(u8::try_from(section.len()).unwrap_or(0));
+    bytes.extend(section);
+    bytes
+}

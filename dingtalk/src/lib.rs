@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod members;
 mod message;
+pub mod metric;
 mod robot;
 mod secret;
 mod time;

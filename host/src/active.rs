@@ -1,16 +1,32 @@
 //! The immutable snapshot of apps, hooks, plugins and rules, and its swap.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use dingtalk::{Callback, Client, Credentials, Endpoints};
 
+use crate::clock::{self, UnixMs};
 use crate::config::{self, Config};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
+use crate::meter::{self, Metric};
 use crate::plugin::{Plugin, Summary};
 use crate::rules::{Rule, Rules, Standing};
 use crate::wake::Waker;
+
+/// Requests to DingTalk.
+pub const DINGTALK_REQUESTS: Metric = Metric::counter(
+    dingtalk::metric::REQUESTS,
+    &["path", "status"],
+    "Requests to DingTalk by path and HTTP status; lost when no answer came.",
+);
+/// How long DingTalk takes.
+pub const DINGTALK_SECONDS: Metric = Metric::histogram(
+    dingtalk::metric::SECONDS,
+    &["path"],
+    meter::SECONDS,
+    "Time until DingTalk began to answer.",
+);
 
 /// One app as the rest of belfry uses it.
 pub struct App {
@@ -77,6 +93,10 @@ const VERSIONS_KEPT: usize = 2;
 pub struct Active {
     /// Counts the swaps.
     pub generation: Generation,
+    /// When it was made.
+    pub made_at: UnixMs,
+    /// The first generation with the present version of each plugin.
+    pub since: HashMap<PluginName, Generation>,
     /// The configuration it was made from.
     pub config: Config,
     /// The apps.
@@ -90,13 +110,14 @@ pub struct Active {
 }
 
 impl Active {
-    /// A snapshot of apps and plugins that are ready.
+    /// A snapshot of apps and plugins that are ready, to follow another one.
     pub fn new(
-        generation: Generation,
+        present: Option<&Self>,
         config: Config,
         apps: Vec<Arc<App>>,
         plugins: Vec<Arc<Plugin>>,
     ) -> Self {
+        let generation = present.map_or(1, |present| present.generation + 1);
         let plugins: HashMap<PluginName, Arc<Plugin>> = plugins
             .into_iter()
             .map(|plugin| (plugin.settings().name.clone(), plugin))
@@ -115,8 +136,18 @@ impl Active {
                 _ => rule(wanted, Standing::Disabled),
             }
         });
+        let since = plugins.iter().map(|(name, plugin)| {
+            let same = present.filter(|present| {
+                let other = present.plugins.get(name);
+                other.is_some_and(|other| Arc::ptr_eq(other, plugin))
+            });
+            let since = same.and_then(|present| present.since.get(name));
+            (name.clone(), since.copied().unwrap_or(generation))
+        });
         Self {
             generation,
+            made_at: clock::now(),
+            since: since.collect(),
             rules: Rules::new(rules.collect()),
             config,
             apps,
@@ -162,8 +193,11 @@ impl Active {
     pub fn summaries(&self) -> Vec<Summary> {
         let mut summaries: Vec<_> = self
             .plugins
-            .values()
-            .map(|plugin| plugin.summary())
+            .iter()
+            .map(|(name, plugin)| {
+                let since = self.since.get(name).copied();
+                plugin.summary(since.unwrap_or(self.generation))
+            })
             .collect();
         summaries.sort_by(|a, b| a.name.cmp(&b.name));
         summaries
@@ -173,6 +207,19 @@ impl Active {
     pub fn hook(&self, name: &str) -> Option<&config::Hook> {
         self.config.hooks.iter().find(|hook| hook.name == name)
     }
+}
+
+/// The rules of a configuration whose plugins all load.
+pub fn rules_of(config: &Config) -> Rules {
+    let rules = config.plugins.iter().map(|plugin| {
+        let standing = if plugin.enabled {
+            Standing::Active
+        } else {
+            Standing::Disabled
+        };
+        rule(plugin, standing)
+    });
+    Rules::new(rules.collect())
 }
 
 fn rule(settings: &config::Plugin, standing: Standing) -> Rule {
@@ -189,28 +236,49 @@ fn rule(settings: &config::Plugin, standing: Standing) -> Rule {
 
 /// The present snapshot. Clones share it.
 #[derive(Clone)]
-pub struct Snapshot {
-    active: Arc<ArcSwap<Active>>,
+pub struct Snapshot(Arc<Inner>);
+
+struct Inner {
+    present: ArcSwap<Active>,
+    /// Those before it that may still be in use.
+    older: Mutex<Vec<Weak<Active>>>,
     waker: Waker,
 }
 
 impl Snapshot {
     /// Starts with a first snapshot; `waker` rings at each swap, for the deliveries that waited for a better plugin.
     pub fn new(active: Active, waker: Waker) -> Self {
-        Self {
-            active: Arc::new(ArcSwap::from_pointee(active)),
+        Self(Arc::new(Inner {
+            present: ArcSwap::from_pointee(active),
+            older: Mutex::default(),
             waker,
-        }
+        }))
     }
 
     /// The present snapshot; take it once per event and keep it.
     pub fn load(&self) -> Arc<Active> {
-        self.active.load_full()
+        self.0.present.load_full()
     }
 
     /// Replaces it. What works with the old one goes on with the old one.
-    pub fn publish(&self, active: Active) {
-        self.active.store(Arc::new(active));
-        self.waker.wake();
+    pub fn publish(&self, active: Active) -> Arc<Active> {
+        let active = Arc::new(active);
+        let old = self.0.present.swap(Arc::clone(&active));
+        let mut older = self.0.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.retain(|snapshot| snapshot.strong_count() > 0);
+        older.push(Arc::downgrade(&old));
+        self.0.waker.wake();
+        active
+    }
+
+    /// Older snapshots that attempts or requests still work with, and how many do.
+    pub fn draining(&self) -> Vec<(Generation, usize)> {
+        let older = self.0.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|active| (active.generation, Arc::strong_count(&active) - 1))
+            .filter(|(_, users)| *users > 0)
+            .collect()
     }
 }

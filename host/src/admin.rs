@@ -1,4 +1,4 @@
-//! The operators' listener: health, readiness, plugins, events and reload.
+//! The operators' listener: health, readiness, metrics, what is active, events and reload.
 
 use std::sync::Arc;
 
@@ -7,16 +7,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::active::Snapshot;
 use crate::clock;
-use crate::ids::Generation;
 use crate::journal::{self, Filter, Journal};
-use crate::plugin::Summary;
-use crate::reload::{Refusal, Reloads};
+use crate::meter::Meter;
+use crate::reload::Reloads;
 use crate::wake::Waker;
+
+pub mod metrics;
+mod snapshot;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Admin {
     pub reloads: Reloads,
     /// Wakes the dispatcher.
     pub waker: Waker,
+    /// What was counted.
+    pub meter: Meter,
     /// Cancelled as soon as belfry stops taking events.
     pub stopping: CancellationToken,
 }
@@ -39,8 +43,12 @@ pub fn routes(admin: Admin) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
-        .route("/api/plugins", get(plugins))
         .route("/api/plugins/{name}/resume", post(resume))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/plugins", get(snapshot::plugins))
+        .route("/api/rules", get(snapshot::rules))
+        .route("/api/rules/explain", post(snapshot::explain_event))
+        .route("/api/snapshot", get(snapshot::snapshot))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .with_state(admin)
@@ -62,24 +70,6 @@ async fn reload(State(admin): State<Admin>) -> Response {
         Some(report) => (StatusCode::UNPROCESSABLE_ENTITY, Json(report)).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }
-}
-
-/// Answer of `/api/plugins`.
-#[derive(Serialize)]
-struct Plugins {
-    generation: Generation,
-    plugins: Vec<Summary>,
-    /// What the last reload refused; the old version of it goes on.
-    refused: Vec<Refusal>,
-}
-
-async fn plugins(State(admin): State<Admin>) -> Json<Plugins> {
-    let active = admin.snapshot.load();
-    Json(Plugins {
-        generation: active.generation,
-        plugins: active.summaries(),
-        refused: admin.reloads.refused(),
-    })
 }
 
 /// Answer of `/api/plugins/{name}/resume`.

@@ -10,25 +10,53 @@ use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::active::Snapshot;
+use crate::active::{self, Snapshot};
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Run};
+use crate::dispatch::{self, Dispatch, Run};
+use crate::engine;
 use crate::engine::Sandbox;
 use crate::ingress::{self, Clockwork, Ingress};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
+use crate::meter::{self, Meter, Metric};
 use crate::plugin::Summary;
 use crate::reload::{self, Refusal, Reloader, Reloads};
 use crate::runner::Runner;
 use crate::server;
-use crate::store::sqlite::Store;
+use crate::store::sqlite::{self, Store};
 use crate::wake::Waker;
 
 /// Connections on the operators' listener.
 const ADMIN_CONNECTIONS: usize = 64;
+
+/// Everything that belfry counts.
+pub const METRICS: &[&Metric] = &[
+    &ingress::RECEIVED,
+    &ingress::APPENDED,
+    &ingress::DUPLICATES,
+    &ingress::REFUSED,
+    &ingress::CONDITIONS_FAILED,
+    &dispatch::ATTEMPTS,
+    &dispatch::ATTEMPT_SECONDS,
+    &dispatch::RUNNING,
+    &dispatch::DELIVERIES,
+    &active::DINGTALK_REQUESTS,
+    &active::DINGTALK_SECONDS,
+    &sqlite::COMMIT_SECONDS,
+    &sqlite::BATCH_JOBS,
+    &sqlite::QUEUE_JOBS,
+    &admin::metrics::OPEN,
+    &admin::metrics::DRAINING,
+    &reload::RELOADS,
+    &reload::RELOAD_SECONDS,
+    &reload::GENERATION,
+    &reload::REFUSED,
+    &reload::PLUGINS,
+    &engine::COMPILE_SECONDS,
+];
 
 /// A running host.
 pub struct Host {
@@ -48,6 +76,7 @@ pub struct Host {
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
     operators: JoinHandle<()>,
+    upkeep: AbortOnDropHandle<()>,
     stop_intake: CancellationToken,
     stop_work: CancellationToken,
     stop_operators: CancellationToken,
@@ -68,6 +97,7 @@ impl Host {
 
     /// As [`Host::start`], with parts of one's own.
     pub async fn start_with(path: &Path, overrides: Overrides) -> anyhow::Result<Self> {
+        let meter = Meter::start(METRICS);
         let config = Config::load(path)?;
         for warning in &config.warnings {
             tracing::warn!(%warning, "bot.toml");
@@ -129,6 +159,7 @@ impl Host {
             journal,
             reloads: reloads.clone(),
             waker,
+            meter: meter.clone(),
             stopping: stop_intake.clone(),
         };
         let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -160,6 +191,7 @@ impl Host {
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
+            upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep(meter))),
             stop_intake,
             stop_work,
             stop_operators,
@@ -189,8 +221,16 @@ impl Host {
         let _ = self.reloader.await;
         self.stop_operators.cancel();
         let _ = self.operators.await;
+        drop(self.upkeep);
         self.store.close().await;
         tracing::info!("stopped");
+    }
+}
+
+async fn upkeep(meter: Meter) {
+    loop {
+        tokio::time::sleep(meter::UPKEEP).await;
+        meter.upkeep();
     }
 }
 
@@ -234,4 +274,34 @@ pub async fn check(path: &Path) -> anyhow::Result<Result<Checked, Vec<Refusal>>>
         plugins: active.summaries(),
         warnings,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Dashboards and alarms hang on these names.
+    #[test]
+    fn the_names_of_metrics_are_those_of_the_documents() {
+        let lines: Vec<String> = METRICS
+            .iter()
+            .map(|metric| {
+                let labels = metric.labels.join(",");
+                format!("{} {}{{{labels}}}", metric.kind(), metric.name)
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+        let manuals = [
+            include_str!("../../docs/operating.md"),
+            include_str!("../../docs/operating.zh-CN.md"),
+        ];
+        for metric in METRICS {
+            let named = format!("`{}`", metric.name);
+            assert!(
+                manuals.iter().all(|manual| manual.contains(&named)),
+                "{named} is not in both manuals"
+            );
+            assert_eq!(metric.kind() == "counter", metric.name.ends_with("_total"));
+        }
+    }
 }

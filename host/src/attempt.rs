@@ -126,6 +126,24 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// One word for it, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry { .. } => "retry",
+            Self::Rejected { .. } => "rejected",
+            Self::Trap { .. } => "trap",
+            Self::Exhausted(Budget::Cpu) => "cpu",
+            Self::Exhausted(Budget::Wall) => "wall",
+            Self::Exhausted(Budget::Memory) => "memory",
+            Self::Exhausted(Budget::Calls) => "calls",
+            Self::HostFault { .. } => "host-fault",
+            Self::NotLoaded => "not-loaded",
+        }
+    }
+}
+
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -12,6 +12,7 @@ mod dev;
 mod events;
 mod plugin;
 mod rebuild;
+mod rules;
 mod serve;
 mod simulator;
 
@@ -76,6 +77,10 @@ enum Command {
     /// Look into the journal.
     #[command(subcommand)]
     Events(events::Command),
+
+    /// Ask the rules about an event.
+    #[command(subcommand)]
+    Rules(rules::Command),
 }
 
 /// Runs the command that the arguments name.
@@ -89,6 +94,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Check(options) => check::run(options).await,
         Command::Plugin(command) => plugin::run(command).await,
         Command::Events(command) => events::run(&command),
+        Command::Rules(command) => rules::run(command),
     };
     result.unwrap_or_else(|error| {
         eprintln!("belfry: {error:#}");

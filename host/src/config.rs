@@ -150,6 +150,18 @@ impl Config {
         restart::needed(self, newer)
     }
 
+    /// This configuration with the settings of another one that cannot change while belfry runs.
+    #[must_use]
+    pub fn with_process_of(self, running: &Self) -> Self {
+        Self {
+            server: running.server.clone(),
+            store: running.store.clone(),
+            engine: running.engine.clone(),
+            retry: running.retry,
+            ..self
+        }
+    }
+
     fn check_names(&self, root: &Section<'_>) {
         fn twice<'a>(root: &Section<'_>, list: &str, names: impl Iterator<Item = &'a str>) {
             let mut seen = HashSet::new();

@@ -13,6 +13,7 @@ use crate::attempt::Outcome;
 use crate::clock::{self, UnixMs};
 use crate::ids::PluginName;
 use crate::journal::{Claimed, Ending, Journal, Places};
+use crate::meter::{self, Metric};
 use crate::retry::{self, Next, Policy, Tries};
 use crate::wake::Waker;
 
@@ -20,6 +21,32 @@ use crate::wake::Waker;
 const IDLE: Duration = Duration::from_secs(30);
 /// The pause after the journal could not be used.
 const TROUBLE: Duration = Duration::from_millis(500);
+
+/// Attempts by how they ended.
+pub const ATTEMPTS: Metric = Metric::counter(
+    "belfry_attempts_total",
+    &["plugin", "outcome"],
+    "Attempts that ended, by how.",
+);
+/// How long attempts take.
+pub const ATTEMPT_SECONDS: Metric = Metric::histogram(
+    "belfry_attempt_duration_seconds",
+    &["plugin"],
+    meter::SECONDS,
+    "Time an attempt took, waiting included.",
+);
+/// Attempts now under way.
+pub const RUNNING: Metric = Metric::gauge(
+    "belfry_attempts_running",
+    &[],
+    "Attempts that are running now.",
+);
+/// What became of deliveries after an attempt.
+pub const DELIVERIES: Metric = Metric::counter(
+    "belfry_deliveries_total",
+    &["plugin", "state"],
+    "What became of deliveries after an attempt: done, retry, dead or parked.",
+);
 
 /// Runs one attempt. The host runs plugins; a benchmark runs the same handler natively.
 #[async_trait]
@@ -60,7 +87,9 @@ impl Dispatch {
         let mut running = JoinSet::new();
         while !stop.is_cancelled() {
             while running.try_join_next().is_some() {}
-            let wait = match dispatch.claim_and_start(&places, &mut running).await {
+            let claimed = dispatch.claim_and_start(&places, &mut running).await;
+            RUNNING.set(&[], meter::number(running.len()));
+            let wait = match claimed {
                 Some(wait) => wait,
                 None => continue,
             };
@@ -143,6 +172,8 @@ impl Dispatch {
         let next = retry::after(&outcome, tries, now, &self.retry);
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (event, plugin) = (claimed.id.event, &claimed.id.plugin);
+        ATTEMPTS.count(&[plugin.as_str(), outcome.word()]);
+        ATTEMPT_SECONDS.observe(&[plugin.as_str()], started.elapsed().as_secs_f64());
         let reason = outcome.to_string();
         match &next {
             Next::Finish => tracing::info!(%event, %plugin, attempts, took_ms, "delivery done"),
@@ -156,6 +187,13 @@ impl Dispatch {
                 tracing::error!(%event, %plugin, attempts, took_ms, reason, "delivery parked");
             }
         }
+        let state = match &next {
+            Next::Finish => "done",
+            Next::Retry { .. } => "retry",
+            Next::DeadLetter => "dead",
+            Next::Park => "parked",
+        };
+        DELIVERIES.count(&[plugin.as_str(), state]);
         let ending = match next {
             Next::Finish => Ending::Done,
             Next::Retry { at, spared } => Ending::Retry { at, reason, spared },

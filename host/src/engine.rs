@@ -1,6 +1,7 @@
 //! The sandbox: one wasmtime engine, its pool, its clock tick and the budgets of an attempt.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -12,6 +13,8 @@ use wasmtime::{
 
 use crate::attempt::{Budget, Outcome};
 use crate::effect::Halt;
+use crate::ids::PluginDigest;
+use crate::meter::{self, Metric};
 use crate::{clock, config};
 
 pub use self::http::Http;
@@ -20,6 +23,7 @@ pub use self::state::{Exhausted, State, Task};
 
 mod http;
 mod outbound;
+mod room;
 mod state;
 mod wasi;
 mod words;
@@ -33,11 +37,25 @@ const MAX_MEMORY: usize = 512 << 20;
 const KEPT: usize = 256 << 10;
 /// The largest table; a plugin may have several.
 const MAX_TABLE: usize = 100_000;
+/// Memories of an instance.
+const MAX_INSTANCE_MEMORIES: u32 = 8;
+/// Tables of an instance.
+const MAX_INSTANCE_TABLES: u32 = 64;
+
+/// How long compilations take.
+pub const COMPILE_SECONDS: Metric = Metric::histogram(
+    "belfry_compile_duration_seconds",
+    &[],
+    meter::SECONDS,
+    "Time the compilation of a component took; little when it came from the cache.",
+);
 
 /// The engine and what guards it. Clones share it.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
+    /// What is compiled and in use, so that plugins with the same component share its code.
+    compiled: Arc<Mutex<HashMap<PluginDigest, Weak<Component>>>>,
     places: Arc<Semaphore>,
     describers: Arc<Semaphore>,
     compilers: Arc<Semaphore>,
@@ -50,6 +68,9 @@ pub enum EngineError {
     /// The engine cannot be set up on this machine.
     #[error("cannot set up the sandbox: {0}")]
     Setup(String),
+    /// Its instances would not fit.
+    #[error("{0}")]
+    Room(String),
     /// The bytes are no component that this engine can compile.
     #[error("not a usable WebAssembly component: {0}")]
     Component(String),
@@ -79,6 +100,7 @@ impl Sandbox {
         start_tick(&engine)?;
         Ok(Self {
             engine,
+            compiled: Arc::default(),
             places: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
             describers: Arc::new(Semaphore::new(1)),
             compilers: Arc::new(Semaphore::new(1)),
@@ -90,15 +112,16 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Compiles a component on a blocking thread, one at a time.
+    /// Compiles a component on a blocking thread, one at a time. What is compiled and in use is not compiled again.
     ///
     /// A compilation cannot be ended from outside. When it takes too long its component is refused, and it keeps the
     /// compiler until it ends by itself; others are refused meanwhile rather than compiled beside it.
     pub async fn compile(
         &self,
+        digest: PluginDigest,
         bytes: Arc<[u8]>,
         most: Duration,
-    ) -> Result<Component, EngineError> {
+    ) -> Result<Arc<Component>, EngineError> {
         // The engine says this with a dump of the bytes, over several lines.
         if !bytes.starts_with(b"\0asm") {
             let reason = "the file does not begin as WebAssembly does";
@@ -109,6 +132,11 @@ impl Sandbox {
             return Err(EngineError::Busy(format!("{most:?}")));
         };
         let compiler = compiler.map_err(|error| EngineError::Setup(error.to_string()))?;
+        // Asked while the place is held, so that two who want the same do not both compile it.
+        if let Some(known) = self.known().get(&digest).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let started = clock::instant();
         let engine = self.engine.clone();
         let compiled = tokio::task::spawn_blocking(move || {
             let _compiler = compiler;
@@ -116,12 +144,31 @@ impl Sandbox {
             component.initialize_copy_on_write_image()?;
             Ok(component)
         });
-        match tokio::time::timeout(most, compiled).await {
+        let compiled = match tokio::time::timeout(most, compiled).await {
             Ok(Ok(compiled)) => compiled
-                .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error))),
-            Ok(Err(panic)) => Err(EngineError::Component(panic.to_string())),
-            Err(_elapsed) => Err(EngineError::TooSlow(format!("{most:?}"))),
-        }
+                .map(Arc::new)
+                .map_err(|error: wasmtime::Error| EngineError::Component(first_lines(&error)))?,
+            Ok(Err(panic)) => return Err(EngineError::Component(panic.to_string())),
+            Err(_elapsed) => return Err(EngineError::TooSlow(format!("{most:?}"))),
+        };
+        COMPILE_SECONDS.observe(&[], started.elapsed().as_secs_f64());
+        let mut known = self.known();
+        known.retain(|_, component| component.strong_count() > 0);
+        known.insert(digest, Arc::downgrade(&compiled));
+        Ok(compiled)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<PluginDigest, Weak<Component>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether instances of a component fit into the pool and into the limits of its plugin.
+    pub fn has_room(
+        &self,
+        component: &Component,
+        limits: &config::Limits,
+    ) -> Result<(), EngineError> {
+        room::check(component, limits)
     }
 
     /// Runs work on a fresh store within the budgets of `state` and names how it ended.
@@ -193,8 +240,8 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .total_core_instances(places * 8)
         .total_tables(places * 4)
         .max_core_instances_per_component(200)
-        .max_memories_per_component(8)
-        .max_tables_per_component(64)
+        .max_memories_per_component(MAX_INSTANCE_MEMORIES)
+        .max_tables_per_component(MAX_INSTANCE_TABLES)
         .max_memories_per_module(2)
         .max_tables_per_module(2)
         .table_elements(MAX_TABLE)

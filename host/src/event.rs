@@ -61,6 +61,16 @@ impl Origin {
         }
     }
 
+    /// One word for it, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Robot => "robot",
+            Self::Hook { .. } => "hook",
+            Self::Timer => "timer",
+        }
+    }
+
     /// Reads what [`Origin::to_text`] wrote.
     pub fn from_text(text: &str) -> Option<Self> {
         match text {
@@ -133,6 +143,15 @@ pub enum Subscription {
     Kind(Kind),
     /// Events of one `EventType`, such as `check_in`.
     EventType(String),
+}
+
+impl std::fmt::Display for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kind(kind) => kind.as_str(),
+            Self::EventType(name) => name,
+        })
+    }
 }
 
 /// The text names no kind of event.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use dingtalk::UnixMs;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// One event: a UUID version 7, so that ids sort by the time of arrival.
@@ -71,6 +71,13 @@ impl fmt::Display for EventId {
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not an event id (36 characters, as `belfry events list` prints them)")]
 pub struct NotAnEventId(String);
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 impl FromStr for EventId {
     type Err = NotAnEventId;

@@ -14,6 +14,7 @@ use crate::config::Receive;
 use crate::event::{Content, Envelope, Facts, Origin};
 use crate::ids::AppName;
 use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
+use crate::meter::Metric;
 use crate::wake::Waker;
 
 use self::body::BodyError;
@@ -30,6 +31,37 @@ mod timers;
 const MAX_BODY: usize = 256 << 10;
 /// Bytes of an alert webhook's body: groups of alerts are large.
 const MAX_HOOK_BODY: usize = 2 << 20;
+
+/// Verified events, those that arrived again included.
+pub const RECEIVED: Metric = Metric::counter(
+    "belfry_events_received_total",
+    &["app", "kind", "source"],
+    "Verified events that arrived, repetitions included.",
+);
+/// New events.
+pub const APPENDED: Metric = Metric::counter(
+    "belfry_events_appended_total",
+    &["app", "kind", "source"],
+    "New events that were stored.",
+);
+/// Events that arrived again.
+pub const DUPLICATES: Metric = Metric::counter(
+    "belfry_events_duplicate_total",
+    &["app", "kind", "source"],
+    "Events that arrived again and were not stored twice.",
+);
+/// What was turned away.
+pub const REFUSED: Metric = Metric::counter(
+    "belfry_requests_refused_total",
+    &["source", "reason"],
+    "Requests to the public listener that were refused.",
+);
+/// Conditions that said neither yes nor no.
+pub const CONDITIONS_FAILED: Metric = Metric::counter(
+    "belfry_conditions_failed_total",
+    &["plugin"],
+    "Conditions that could not be evaluated on an event.",
+);
 
 /// What the ways in work with.
 #[derive(Clone)]
@@ -81,9 +113,23 @@ impl Refused {
         }
     }
 
+    /// One word for it, for counting.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownApp => "unknown-app",
+            Self::UnknownHook => "unknown-hook",
+            Self::Unauthorized => "unauthorized",
+            Self::Body(error) => error.word(),
+            Self::Malformed(_) => "malformed",
+            Self::Journal(JournalError::Full) => "queue-full",
+            Self::Journal(_) => "journal",
+        }
+    }
+
     /// Logs the refusal with the last part of the path, then answers.
     fn answer(self, way: &'static str, name: &str) -> Response {
         let status = self.status();
+        REFUSED.count(&[way, self.word()]);
         if let Self::Journal(error) = &self {
             tracing::error!(way, name, %error, "event not stored, sender told to come back");
         } else {
@@ -117,9 +163,13 @@ impl Ingress {
         let choice = active.rules.choose(&app, &facts, received_at);
         let id = clock::event_id();
         for (plugin, reason) in &choice.failed {
+            CONDITIONS_FAILED.count(&[plugin.as_str()]);
             tracing::warn!(event = %id, %plugin, reason, "condition cannot be evaluated, the plugin does not get the event");
         }
         let (kind, way, receivers) = (content.kind(), origin.to_text(), choice.plugins.len());
+        let labels = [app.as_str(), kind.as_str(), origin.word()].map(str::to_owned);
+        let labels = labels.each_ref().map(String::as_str);
+        RECEIVED.count(&labels);
         let envelope = Envelope {
             id,
             app: app.clone(),
@@ -136,10 +186,12 @@ impl Ingress {
         };
         match self.journal.append(event).await? {
             Appended::New => {
+                APPENDED.count(&labels);
                 tracing::info!(event = %id, %app, kind = kind.as_str(), way, receivers, "event accepted");
                 self.waker.wake();
             }
             Appended::Duplicate(first) => {
+                DUPLICATES.count(&labels);
                 tracing::info!(event = %first, %app, kind = kind.as_str(), way, "event arrived again");
             }
         }

@@ -247,6 +247,17 @@ pub struct Filter {
     pub id: Option<EventId>,
 }
 
+/// How many deliveries are not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Open {
+    /// Waiting for their turn, their retry or the end of their attempt.
+    pub pending: u64,
+    /// Waiting for a person.
+    pub parked: u64,
+    /// Given up.
+    pub dead: u64,
+}
+
 /// A journal. What a call answered with success survives a crash, except in [`MemoryJournal`].
 #[async_trait]
 pub trait Journal: Send + Sync {
@@ -282,6 +293,9 @@ pub trait Journal: Send + Sync {
 
     /// Lists events.
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError>;
+
+    /// Counts the deliveries that are not done.
+    async fn open(&self) -> Result<Open, JournalError>;
 
     /// Writes something that does not matter, to know whether writing works.
     async fn probe(&self, now: UnixMs) -> Result<(), JournalError>;

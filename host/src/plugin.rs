@@ -14,7 +14,7 @@ use crate::config;
 use crate::egress;
 use crate::engine::{EngineError, Sandbox, State, Task};
 use crate::health::{Change, Health, Parked};
-use crate::ids::{PluginDigest, PluginName};
+use crate::ids::{Generation, PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
 use crate::imports::{PluginPre, base_linker, link, to_guest};
 
@@ -33,7 +33,11 @@ pub struct Plugin {
     grant: Arc<config::Grant>,
     egress: Option<Arc<egress::Client>>,
     config: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// Granted but not asked for.
+    unused: Vec<&'static str>,
     pre: PluginPre<State>,
+    /// Keeps the code where plugins with the same component find it.
+    _compiled: Arc<wasmtime::component::Component>,
     sandbox: Sandbox,
     health: Mutex<Health>,
 }
@@ -131,11 +135,15 @@ pub struct Summary {
     pub size: usize,
     /// The interfaces it asked for and was granted.
     pub capabilities: Vec<&'static str>,
+    /// The grants that it does not ask for.
+    pub unused_grants: Vec<&'static str>,
     /// The commands it answers.
     pub commands: Vec<String>,
     /// Why and until when it is left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
+    /// The first generation with this version of it.
+    pub since_generation: Generation,
 }
 
 impl Plugin {
@@ -146,8 +154,9 @@ impl Plugin {
         component: Component,
     ) -> Result<Self, LoadError> {
         let compiled = sandbox
-            .compile(Arc::clone(&component.bytes), settings.limits.compile)
+            .compile(component.digest, Arc::clone(&component.bytes), settings.limits.compile)
             .await?;
+        sandbox.has_room(&compiled, &settings.limits)?;
         let component_type = compiled.component_type();
         let imports = component_type.imports(sandbox.engine());
         let requests = capability::compare(imports.map(|(name, _)| name), &settings.grant)?;
@@ -176,6 +185,8 @@ impl Plugin {
             config: Arc::new(settings.config.clone()),
             settings,
             pre,
+            unused: requests.unused,
+            _compiled: compiled,
             sandbox: sandbox.clone(),
             health: Mutex::default(),
         })
@@ -253,6 +264,11 @@ impl Plugin {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Its own version.
+    pub fn version(&self) -> &str {
+        &self.description.version
+    }
+
     /// The SHA-256 of its component.
     pub fn digest(&self) -> PluginDigest {
         self.digest
@@ -279,7 +295,7 @@ impl Plugin {
     }
 
     /// What operators see of it.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, since_generation: Generation) -> Summary {
         Summary {
             name: self.name.clone(),
             app: self.settings.app.to_string(),
@@ -288,6 +304,8 @@ impl Plugin {
             digest: self.digest.to_string(),
             size: self.size,
             capabilities: self.capabilities.clone(),
+            unused_grants: self.unused.clone(),
+            since_generation,
             commands: self
                 .description
                 .commands

@@ -1,34 +1,89 @@
 //! Watches `bot.toml` and the component files, checks what changed and publishes it as one snapshot.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify_debouncer_full::new_debouncer;
-use notify_debouncer_full::notify::RecursiveMode;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::active::{Active, App, Snapshot};
-use crate::config::{self, Config, ConfigError};
+use crate::active::{Active, Snapshot};
+use crate::clock;
+use crate::config::{Config, ConfigError};
 use crate::engine::Sandbox;
 use crate::ids::Generation;
-use crate::plugin::{Component, Plugin};
+use crate::meter::{self, Metric};
+
+use self::build::{build, differs};
+use self::watch::{Stamps, folders, look, stamps, watch};
+
+mod build;
+mod watch;
 
 /// Changes within this time count as one.
 const DEBOUNCE: Duration = Duration::from_millis(300);
 /// Watching is best effort, so everything is looked at again after this time at the latest.
 const RESCAN: Duration = Duration::from_secs(30);
 
+/// Reloads by what came of them.
+pub const RELOADS: Metric = Metric::counter(
+    "belfry_reloads_total",
+    &["result"],
+    "Reloads: changed, unchanged, refused (nothing changed) or partly (something changed, something was refused).",
+);
+/// How long reloads take.
+pub const RELOAD_SECONDS: Metric = Metric::histogram(
+    "belfry_reload_duration_seconds",
+    &[],
+    meter::SECONDS,
+    "Time a reload took, compilation included.",
+);
+/// The present snapshot.
+pub const GENERATION: Metric = Metric::gauge(
+    "belfry_snapshot_generation",
+    &[],
+    "The number of the active snapshot.",
+);
+/// What goes on as it was because its change was refused.
+pub const REFUSED: Metric = Metric::gauge(
+    "belfry_refused_changes",
+    &[],
+    "Changes that the last reload refused; the old version goes on.",
+);
+/// What is loaded.
+pub const PLUGINS: Metric = Metric::gauge("belfry_plugins", &[], "Plugins that are loaded.");
+
 /// Something that was not taken over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Refusal {
-    /// `bot.toml` or the plugin's name.
+    /// `bot.toml`, or the name of the plugin or app.
     pub subject: String,
     /// Why.
     pub reason: String,
+    /// The SHA-256 of the component that was refused, where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// When it was refused for the first time, RFC 3339.
+    pub since: jiff::Timestamp,
+}
+
+impl Refusal {
+    /// A refusal of this moment.
+    fn new(subject: &str, reason: String) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            reason,
+            digest: None,
+            since: jiff::Timestamp::from_millisecond(clock::now().0).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is the same refusal, at another time.
+    fn repeats(&self, other: &Self) -> bool {
+        self.subject == other.subject && self.reason == other.reason && self.digest == other.digest
+    }
 }
 
 /// What a reload did.
@@ -84,10 +139,7 @@ pub async fn load_config(config: Config, sandbox: &Sandbox) -> Result<Active, Ve
 
 /// What is wrong with a configuration, problem by problem.
 pub fn refusals(error: &ConfigError) -> Vec<Refusal> {
-    let subject = |reason: String| Refusal {
-        subject: "bot.toml".to_owned(),
-        reason,
-    };
+    let subject = |reason: String| Refusal::new("bot.toml", reason);
     match error {
         ConfigError::Wrong { problems, .. } => problems
             .iter()
@@ -95,96 +147,6 @@ pub fn refusals(error: &ConfigError) -> Vec<Refusal> {
             .collect(),
         other => vec![subject(other.to_string())],
     }
-}
-
-struct Built {
-    active: Active,
-    refused: Vec<Refusal>,
-}
-
-/// Builds a snapshot. Where something is refused, `present` fills in; without it, it is missing from the result.
-async fn build(config: Config, sandbox: &Sandbox, present: Option<&Active>) -> Built {
-    let mut refused = Vec::new();
-    let mut apps = Vec::new();
-    for settings in &config.apps {
-        // An unchanged app keeps its client and with it its token.
-        let same = present
-            .and_then(|present| present.apps.get(&settings.name))
-            .filter(|app| app.settings == *settings);
-        match same
-            .cloned()
-            .map_or_else(|| App::new(settings.clone()).map(Arc::new), Ok)
-        {
-            Ok(app) => apps.push(app),
-            Err(error) => {
-                refused.push(Refusal {
-                    subject: settings.name.to_string(),
-                    reason: error.to_string(),
-                });
-                apps.extend(
-                    present
-                        .and_then(|present| present.apps.get(&settings.name))
-                        .cloned(),
-                );
-            }
-        }
-    }
-    let mut plugins = Vec::new();
-    for settings in config.plugins.iter().filter(|plugin| plugin.enabled) {
-        let current = present.and_then(|present| present.plugins.get(&settings.name));
-        match plugin(settings, sandbox, current).await {
-            Ok(plugin) => plugins.push(plugin),
-            Err(reason) => {
-                refused.push(Refusal {
-                    subject: settings.name.to_string(),
-                    reason,
-                });
-                plugins.extend(current.cloned());
-            }
-        }
-    }
-    let generation = present.map_or(1, |present| present.generation + 1);
-    Built {
-        active: Active::new(generation, config, apps, plugins),
-        refused,
-    }
-}
-
-async fn plugin(
-    settings: &config::Plugin,
-    sandbox: &Sandbox,
-    current: Option<&Arc<Plugin>>,
-) -> Result<Arc<Plugin>, String> {
-    let (path, most) = (settings.component.clone(), settings.limits.component);
-    let read = tokio::task::spawn_blocking(move || Component::read(&path, most))
-        .await
-        .map_err(|error| error.to_string())?;
-    let component = read.map_err(|error| error.to_string())?;
-    if let Some(current) = current
-        && current.digest() == component.digest()
-        && is_same(current.settings(), settings)
-    {
-        return Ok(Arc::clone(current));
-    }
-    let plugin = Plugin::load(sandbox, settings.clone(), component)
-        .await
-        .map_err(|error| error.to_string())?;
-    let summary = plugin.summary();
-    tracing::info!(plugin = %summary.name, version = summary.version, digest = summary.digest, "plugin loaded");
-    Ok(Arc::new(plugin))
-}
-
-fn is_same(a: &config::Plugin, b: &config::Plugin) -> bool {
-    a.component == b.component
-        && a.app == b.app
-        && a.events == b.events
-        && a.when == b.when
-        && a.hours == b.hours
-        && a.order == b.order
-        && a.grant == b.grant
-        && a.limits == b.limits
-        && a.park == b.park
-        && a.config == b.config
 }
 
 /// Watches and reloads.
@@ -195,11 +157,8 @@ pub struct Reloader {
     requests: mpsc::Receiver<oneshot::Sender<Report>>,
     refused: Arc<Mutex<Vec<Refusal>>>,
     /// The stamps of all files at the last look.
-    seen: BTreeMap<PathBuf, Stamp>,
+    seen: Stamps,
 }
-
-/// Size and time of a file; `None` when there is none.
-type Stamp = Option<(u64, std::time::SystemTime)>;
 
 impl Reloader {
     /// A reloader of the file a snapshot came from.
@@ -210,7 +169,9 @@ impl Reloader {
             requests: sender,
             refused: Arc::clone(&refused),
         };
-        let seen = stamps(&path, &snapshot.load().config);
+        let present = snapshot.load();
+        let seen = stamps(&path, &present.config);
+        show(&present, 0);
         (
             Self {
                 path,
@@ -259,13 +220,14 @@ impl Reloader {
     /// Whether a file differs from the last look. Waits until what differs stays the same, so that a half-written file
     /// is not read.
     async fn settle(&self) -> bool {
-        let mut before = stamps(&self.path, &self.snapshot.load().config);
+        let active = self.snapshot.load();
+        let mut before = look(&self.path, &active).await;
         if before == self.seen {
             return false;
         }
         loop {
             tokio::time::sleep(DEBOUNCE).await;
-            let now = stamps(&self.path, &self.snapshot.load().config);
+            let now = look(&self.path, &active).await;
             if now == before {
                 return true;
             }
@@ -274,135 +236,81 @@ impl Reloader {
     }
 
     async fn reload(&mut self) -> Report {
+        let started = clock::instant();
         let present = self.snapshot.load();
-        self.seen = stamps(&self.path, &present.config);
-        let mut refused = Vec::new();
-        let config = match Config::load(&self.path) {
-            Ok(config) => {
-                let restart = present.config.restart_needed(&config);
-                if restart.is_empty() {
-                    config
-                } else {
-                    for key in restart {
-                        let reason =
-                            format!("{key}, which needs a restart; the rest is taken over");
-                        refused.push(Refusal {
-                            subject: "bot.toml".to_owned(),
-                            reason,
-                        });
-                    }
-                    let old = present.config.clone();
-                    Config {
-                        server: old.server,
-                        store: old.store,
-                        engine: old.engine,
-                        retry: old.retry,
-                        ..config
-                    }
-                }
-            }
-            Err(error) => {
-                refused = refusals(&error);
-                present.config.clone()
-            }
-        };
+        self.seen = look(&self.path, &present).await;
+        let (config, mut refused) = self.configuration(&present).await;
         let built = build(config, &self.sandbox, Some(&present)).await;
         refused.extend(built.refused);
         let changed = differs(&present, &built.active);
-        let generation = if changed {
-            built.active.generation
-        } else {
-            present.generation
-        };
-        if changed {
+        let active = if changed {
+            let active = self.snapshot.publish(built.active.keeping(&present));
             // The files of new plugins count as seen from now on.
-            self.seen = stamps(&self.path, &built.active.config);
-            self.snapshot.publish(built.active.keeping(&present));
-            tracing::info!(generation, "new snapshot is active");
+            self.seen = look(&self.path, &active).await;
+            tracing::info!(generation = active.generation, "new snapshot is active");
+            active
+        } else {
+            present
+        };
+        self.remember(&mut refused);
+        show(&active, refused.len());
+        let result = match (changed, refused.is_empty()) {
+            (true, true) => "changed",
+            (true, false) => "partly",
+            (false, true) => "unchanged",
+            (false, false) => "refused",
+        };
+        RELOADS.count(&[result]);
+        RELOAD_SECONDS.observe(&[], started.elapsed().as_secs_f64());
+        Report {
+            generation: active.generation,
+            changed,
+            refused,
         }
-        for refusal in &refused {
+    }
+
+    /// The configuration as it is now on disk, with what cannot change live as it was.
+    async fn configuration(&self, present: &Active) -> (Config, Vec<Refusal>) {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || Config::load(&path)).await;
+        let config = match read {
+            Ok(Ok(config)) => config,
+            Ok(Err(error)) => return (present.config.clone(), refusals(&error)),
+            Err(error) => {
+                let refused = Refusal::new("bot.toml", format!("reading it failed: {error}"));
+                return (present.config.clone(), vec![refused]);
+            }
+        };
+        let keys = present.config.restart_needed(&config);
+        let refused = keys.into_iter().map(|key| {
+            let reason = format!("{key}, which needs a restart; the rest is taken over");
+            Refusal::new("bot.toml", reason)
+        });
+        let refused = refused.collect();
+        (config.with_process_of(&present.config), refused)
+    }
+
+    /// Logs what is newly refused, and keeps all of it for operators, each since when it was first.
+    fn remember(&self, refused: &mut Vec<Refusal>) {
+        let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        for refusal in refused.iter_mut() {
+            if let Some(earlier) = known.iter().find(|earlier| earlier.repeats(refusal)) {
+                refusal.since = earlier.since;
+                continue;
+            }
             tracing::error!(
                 subject = refusal.subject,
                 reason = refusal.reason,
                 "change refused, the old version goes on"
             );
         }
-        self.refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&refused);
-        Report {
-            generation,
-            changed,
-            refused,
-        }
+        known.clone_from(refused);
     }
 }
 
-fn differs(a: &Active, b: &Active) -> bool {
-    let apps = |active: &Active| {
-        active
-            .apps
-            .values()
-            .map(|app| Arc::as_ptr(app) as usize)
-            .collect::<HashSet<_>>()
-    };
-    let plugins = |active: &Active| {
-        active
-            .plugins
-            .values()
-            .map(|plugin| Arc::as_ptr(plugin) as usize)
-            .collect::<HashSet<_>>()
-    };
-    apps(a) != apps(b)
-        || plugins(a) != plugins(b)
-        || a.rules != b.rules
-        || a.config.hooks != b.config.hooks
-}
-
-fn files(path: &Path, config: &Config) -> HashSet<PathBuf> {
-    let components = config.plugins.iter().map(|plugin| plugin.component.clone());
-    components.chain([path.to_owned()]).collect()
-}
-
-fn stamps(path: &Path, config: &Config) -> BTreeMap<PathBuf, Stamp> {
-    files(path, config)
-        .into_iter()
-        .map(|file| {
-            let stamp = std::fs::metadata(&file)
-                .ok()
-                .and_then(|meta| Some((meta.len(), meta.modified().ok()?)));
-            (file, stamp)
-        })
-        .collect()
-}
-
-fn folders(path: &Path, config: &Config) -> HashSet<PathBuf> {
-    let here = || PathBuf::from(".");
-    files(path, config)
-        .iter()
-        .map(|file| {
-            file.parent()
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .map_or_else(here, Path::to_owned)
-        })
-        .collect()
-}
-
-/// Watches folders, not files: editors save by renaming, after which a watched file is another one.
-fn watch(folders: &HashSet<PathBuf>, hint: Arc<Notify>) -> Option<impl Sized + use<>> {
-    let notify = move |_| hint.notify_one();
-    let mut debouncer = match new_debouncer(DEBOUNCE, None, notify) {
-        Ok(debouncer) => debouncer,
-        Err(error) => {
-            tracing::warn!(%error, "cannot watch files, changes are found every {} s", RESCAN.as_secs());
-            return None;
-        }
-    };
-    for folder in folders {
-        if let Err(error) = debouncer.watch(folder, RecursiveMode::NonRecursive) {
-            tracing::warn!(?folder, %error, "cannot watch a folder");
-        }
-    }
-    Some(debouncer)
+/// Brings the gauges up to date.
+fn show(active: &Active, refused: usize) {
+    GENERATION.set(&[], meter::number(active.generation));
+    PLUGINS.set(&[], meter::number(active.plugins.len()));
+    REFUSED.set(&[], meter::number(refused));
 }

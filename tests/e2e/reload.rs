@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use belfry_tests::{Bot, Doors, ONCALL, Plugin, Stage, components, wait_for, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use simulator::Options;
 
@@ -254,7 +255,7 @@ async fn a_setting_that_needs_a_restart_says_so_while_the_rest_is_taken_over() {
     stage.write(&moved);
     let reason = refused_reload(&belfry.doors).await;
     assert!(
-        reason.contains("server") && reason.contains("restart"),
+        reason.contains("server.listen changed from") && reason.contains("restart"),
         "{reason}"
     );
     stage.dingtalk.say(ONCALL, "alice", "and the plugin?").await;
@@ -281,4 +282,126 @@ async fn an_event_of_a_plugin_that_was_taken_away_waits_for_a_person() {
     })
     .await;
     assert_eq!(delivery["reason"], "no plugin of this name is loaded");
+}
+
+#[tokio::test]
+async fn a_hangup_signal_looks_at_everything_at_once() {
+    let stage = Stage::new(&Bot::new()).await;
+    let belfry = stage.serve(&[]).await;
+    let first = belfry.doors.get("/api/plugins").await["generation"].clone();
+    let hangup = || kill_process(Pid::from_raw(belfry.id()).unwrap(), Signal::HUP).unwrap();
+    // With nothing to find it finds nothing and goes on.
+    hangup();
+    wait_until("the signal was heard", async || {
+        belfry
+            .doors
+            .metric("belfry_reloads_total{result=\"unchanged\"}")
+            .await
+            == 1.0
+    })
+    .await;
+    assert_eq!(belfry.doors.get("/api/plugins").await["generation"], first);
+    // A file that was changed before its folder is watched, and not touched again, is found by the signal.
+    stage.write(&Bot::new().plugin(Plugin::echo()));
+    hangup();
+    wait_until("the plugin is there", async || {
+        !belfry.doors.get("/api/plugins").await["plugins"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    })
+    .await;
+    assert!(
+        belfry
+            .doors
+            .metric("belfry_reloads_total{result=\"changed\"}")
+            .await
+            >= 1.0
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_says_who_why_and_since_when_until_it_is_made_good() {
+    let stage = Stage::new(&bot()).await;
+    let belfry = stage.serve(&[]).await;
+    stage.replace_component("echo", b"not wasm");
+    assert_eq!(belfry.doors.reload().await.0, 422);
+    let first = belfry.doors.get("/api/plugins").await["refused"][0].clone();
+    assert_eq!(first["subject"], "echo");
+    assert_eq!(first["digest"].as_str().unwrap().len(), 64);
+    // Asked again it is the same refusal, not a younger one.
+    assert_eq!(belfry.doors.reload().await.0, 422);
+    let plugins = belfry.doors.get("/api/plugins").await;
+    assert_eq!(plugins["refused"][0], first);
+    let entry = plugins["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["name"] == "echo")
+        .unwrap();
+    assert_eq!(entry["refused"], first);
+    assert_eq!(entry["since_generation"], 1);
+    assert_eq!(belfry.doors.metric("belfry_refused_changes").await, 1.0);
+    assert_eq!(belfry.log().matches("change refused").count(), 1);
+
+    stage.replace_component("echo", &guest());
+    assert_eq!(belfry.doors.reload().await.0, 200);
+    assert_eq!(belfry.doors.metric("belfry_refused_changes").await, 0.0);
+    let plugins = belfry.doors.get("/api/plugins").await;
+    let entry = plugins["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["name"] == "echo")
+        .unwrap();
+    assert_eq!(entry["since_generation"], plugins["generation"]);
+}
+
+#[tokio::test]
+async fn an_attempt_under_way_ends_on_its_version_and_several_changes_are_one_snapshot() {
+    let slow =
+        Plugin::naughty("echo", "sleep", "sleep-ms = 1500").line("limits = { wall = \"60s\" }");
+    let stage = Stage::new(&Bot::new().plugin(slow)).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "early").await;
+    belfry.sleepers(1).await;
+    // Plugin, rule, limits, grants and a hook at once.
+    let next = echo().line("when = 'event.text != \"hush\"'");
+    stage.write(
+        &Bot::new()
+            .plugin(Plugin::naughty("other", "reply", "").line("when = 'false'"))
+            .plugin(next)
+            .hook("any", "generic", ""),
+    );
+    assert_eq!(belfry.doors.reload().await.0, 200);
+    let snapshot = belfry.doors.get("/api/snapshot").await;
+    assert_eq!(snapshot["generation"], 2, "{snapshot}");
+    assert_eq!(snapshot["hooks"][0], "any");
+    assert_eq!(snapshot["draining"][0]["generation"], 1, "{snapshot}");
+    answered(&stage, "early").await;
+    stage.dingtalk.say(ONCALL, "alice", "late").await;
+    answered(&stage, "new late").await;
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["early", "new late"]);
+    wait_until("the old snapshot is gone", async || {
+        let snapshot = belfry.doors.get("/api/snapshot").await;
+        snapshot["draining"].as_array().unwrap().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_component_that_cannot_fit_its_memory_is_refused_when_it_is_loaded() {
+    let stage = Stage::new(&Bot::new().plugin(Plugin::echo())).await;
+    let belfry = stage.host().await;
+    let small = Plugin::echo().line("limits = { memory = \"1MiB\" }");
+    stage.write(&Bot::new().plugin(small));
+    let (status, report) = belfry.doors.reload().await;
+    let reason = report["refused"][0]["reason"].as_str().unwrap_or_default();
+    assert_eq!(status, 422, "{report}");
+    assert!(
+        reason.contains("of memory, more than its limit"),
+        "{reason}"
+    );
+    stage.dingtalk.say(ONCALL, "alice", "still there").await;
+    answered(&stage, "still there").await;
 }

@@ -82,6 +82,31 @@ impl Doors {
         found["digest"].as_str().unwrap().to_owned()
     }
 
+    /// A POST of JSON to the operators' listener; answers with status and what it says.
+    pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.http.post(format!("http://{}{path}", self.admin));
+        let answer = answer.json(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text));
+        (status, value)
+    }
+
+    /// The value of one series of `/metrics`, written with its labels; 0 while there is none.
+    ///
+    /// # Panics
+    ///
+    /// If a line is not a series.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let answer = self.http.get(format!("http://{}/metrics", self.admin));
+        let text = answer.send().await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            (name == series).then_some(value)
+        });
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
     /// Asks for a reload; answers with status and report.
     pub async fn reload(&self) -> (u16, Value) {
         let answer = self.http.post(format!("http://{}/-/reload", self.admin));

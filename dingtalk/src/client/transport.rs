@@ -11,7 +11,7 @@ use url::Url;
 use super::answer::{self, Answer};
 use super::{Client, Inner};
 use crate::error::{ApiError, Effect, Failure};
-use crate::{Credentials, Secret};
+use crate::{Credentials, Secret, metric};
 
 /// No answer of DingTalk's comes near this.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -158,7 +158,9 @@ impl Inner {
     ) -> Result<(u16, Vec<u8>), ApiError> {
         let started = Instant::now();
         let sent = request.send().await.map_err(|error| lost(&error, effect));
-        let took_ms = started.elapsed().as_millis();
+        let took = started.elapsed();
+        metric::sent(path, sent.as_ref().ok().map(Response::status), took);
+        let took_ms = took.as_millis();
         match &sent {
             Ok(response) => debug!(
                 path,

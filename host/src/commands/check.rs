@@ -28,6 +28,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             )?;
         }
         (Err(problems), Output::Json) => {
+            let problems: Vec<_> = problems
+                .iter()
+                .map(|problem| serde_json::json!({ "subject": problem.subject, "reason": problem.reason }))
+                .collect();
             print_json(
                 &serde_json::json!({ "ok": false, "plugins": [], "warnings": [], "problems": problems }),
             )?;

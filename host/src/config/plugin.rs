@@ -13,7 +13,7 @@ use crate::ids::{AppName, PluginName};
 use crate::rules::{Condition, Hours};
 
 /// A `[[plugin]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plugin {
     /// Its name in logs and in the journal.
     pub name: PluginName,

@@ -76,6 +76,11 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         format!("{outage:?}"),
         format!("{:?}", new.retry.outage),
     );
+    compare(
+        "retry.outage",
+        format!("{outage:?}"),
+        format!("{:?}", new.retry.outage),
+    );
     keys
 }
 

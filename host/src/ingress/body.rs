@@ -29,6 +29,16 @@ pub(super) enum BodyError {
 }
 
 impl BodyError {
+    /// One word for it, for counting.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::Incomplete => "incomplete",
+            Self::NotText => "not-text",
+        }
+    }
+
     /// What the sender is told.
     pub(super) fn status(self) -> StatusCode {
         match self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::{APPENDED, RECEIVED};
 use crate::active::{Active, Snapshot};
 use crate::clock::{self, UnixMs};
 use crate::event::{self, Envelope, Kind, Origin};
@@ -131,7 +132,16 @@ async fn fire(
     }
     let (plugin, name, late_ms) = (&timer.plugin, &timer.name, now.0 - timer.due_at.0);
     match event {
-        Some(event) => tracing::info!(%event, %plugin, timer = name, late_ms, "timer fired"),
+        Some(event) => {
+            let labels = [
+                timer.app.as_str(),
+                Kind::Timer.as_str(),
+                Origin::Timer.word(),
+            ];
+            RECEIVED.count(&labels);
+            APPENDED.count(&labels);
+            tracing::info!(%event, %plugin, timer = name, late_ms, "timer fired");
+        }
         None => tracing::warn!(%plugin, timer = name, late_ms, "timer was missed and skipped"),
     }
     Ok((event.is_some(), next))

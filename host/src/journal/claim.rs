@@ -16,6 +16,19 @@ pub(super) struct Candidate<T> {
     pub(super) value: T,
 }
 
+/// When the deliveries of one event are due for the first time: at once, in the order of their plugins. What is due earlier
+/// is started earlier, so each is due a millisecond before the next one.
+pub(super) fn first_due(
+    received_at: UnixMs,
+    plugins: &[PluginName],
+) -> impl Iterator<Item = (&PluginName, UnixMs)> {
+    let behind = (0..plugins.len()).rev();
+    plugins.iter().zip(behind).map(move |(plugin, behind)| {
+        let behind = i64::try_from(behind).unwrap_or(0);
+        (plugin, UnixMs(received_at.0.saturating_sub(behind)))
+    })
+}
+
 /// The places each plugin holds.
 pub(super) fn places_held<'a>(
     claimed: impl IntoIterator<Item = &'a DeliveryId>,

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::claim::{Candidate, choose, places_held};
+use super::claim::{Candidate, choose, first_due, places_held};
 use super::{
     Appended, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Place, Places, Record, State,
+    Journal, JournalError, NewEvent, Open, Place, Places, Record, State,
 };
 use crate::call::Answer;
 use crate::clock::UnixMs;
@@ -131,15 +131,14 @@ impl Journal for MemoryJournal {
                 .insert(name, (envelope.id, envelope.received_at));
         }
         let key = key.unwrap_or_else(|| envelope.id.to_string());
-        let deliveries = plugins
-            .into_iter()
-            .map(|plugin| Delivery {
-                plugin,
+        let deliveries = first_due(envelope.received_at, &plugins)
+            .map(|(plugin, due_at)| Delivery {
+                plugin: plugin.clone(),
                 key: key.clone(),
                 state: State::Pending,
                 attempts: 0,
                 spared: 0,
-                due_at: envelope.received_at,
+                due_at,
                 reason: None,
             })
             .collect();
@@ -302,6 +301,24 @@ impl Journal for MemoryJournal {
                 usize::try_from(limit).unwrap_or(usize::MAX)
             }))
             .collect())
+    }
+
+    async fn open(&self) -> Result<Open, JournalError> {
+        let mut open = Open::default();
+        for delivery in self
+            .inner()
+            .events
+            .values()
+            .flat_map(|event| &event.deliveries)
+        {
+            match delivery.state {
+                State::Pending => open.pending += 1,
+                State::Parked => open.parked += 1,
+                State::Dead => open.dead += 1,
+                State::Done => {}
+            }
+        }
+        Ok(open)
     }
 
     async fn probe(&self, _now: UnixMs) -> Result<(), JournalError> {

@@ -78,6 +78,35 @@ async fn what_is_appended_is_claimed_once_with_its_text() {
 }
 
 #[tokio::test]
+async fn the_plugins_of_one_event_are_started_in_their_order_and_counted_while_open() {
+    on_each(async |journal| {
+        let plugins = ["zebra", "ape", "mole"];
+        journal.append(event("a", "k", &plugins)).await.unwrap();
+        let open = |pending, parked, dead| Open {
+            pending,
+            parked,
+            dead,
+        };
+        assert_eq!(journal.open().await.unwrap(), open(3, 0, 0));
+        let claimed = claim(&journal, NOW).await;
+        let order: Vec<&str> = claimed
+            .iter()
+            .map(|claimed| claimed.id.plugin.as_str())
+            .collect();
+        assert_eq!(order, plugins);
+        for (claimed, ending) in claimed.iter().zip([
+            Ending::Done,
+            Ending::Parked { reason: reason() },
+            Ending::Dead { reason: reason() },
+        ]) {
+            journal.finish(&claimed.id, ending, NOW).await.unwrap();
+        }
+        assert_eq!(journal.open().await.unwrap(), open(0, 1, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_second_arrival_is_recognised_for_ever_or_within_its_window() {
     on_each(async |journal| {
         let first = with_dedupe(event("acme", "k", &[]), "same", None);

@@ -10,6 +10,9 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
+use crate::meter::{self, Metric};
+
 pub use rusqlite::Connection;
 
 /// Whether something could be written within a transaction.
@@ -26,6 +29,27 @@ const STATEMENTS: usize = 64;
 const CHECKPOINT_PAGES: u32 = 4_000;
 /// Connections kept for reading.
 const READERS: usize = 4;
+
+/// How long commits take.
+pub const COMMIT_SECONDS: Metric = Metric::histogram(
+    "belfry_store_commit_duration_seconds",
+    &["result"],
+    meter::SECONDS,
+    "Time a transaction of the store took, its sync included.",
+);
+/// How many jobs share a commit.
+pub const BATCH_JOBS: Metric = Metric::histogram(
+    "belfry_store_batch_jobs",
+    &[],
+    meter::NUMBERS,
+    "Jobs of one transaction of the store.",
+);
+/// How many jobs wait.
+pub const QUEUE_JOBS: Metric = Metric::gauge(
+    "belfry_store_queue_jobs",
+    &[],
+    "Jobs that wait for the writer of the store.",
+);
 
 /// The layout of the file; each entry leads from the version of its index to the next.
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
@@ -303,6 +327,7 @@ fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
                 next = queue.try_recv().ok();
             }
         }
+        QUEUE_JOBS.set(&[], meter::number(queue.len()));
         commit(&connection, &mut batch);
     }
     // Closing the last connection brings everything from the log into the file itself.
@@ -317,7 +342,12 @@ fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
 /// If a job fails, the batch is given up and each job gets a transaction of its own. That is rare, and cheaper than a
 /// savepoint for every job: SQLite copies each page that changes after a savepoint.
 fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
-    match transact(connection, batch) {
+    let started = clock::instant();
+    let done = transact(connection, batch);
+    let result = if done.is_ok() { "ok" } else { "failed" };
+    COMMIT_SECONDS.observe(&[result], started.elapsed().as_secs_f64());
+    BATCH_JOBS.observe(&[], meter::number(batch.len()));
+    match done {
         Err(Failure::Job(_)) if batch.len() > 1 => {
             for job in batch.drain(..) {
                 commit(connection, &mut vec![job]);

@@ -1,0 +1,67 @@
+//! What is counted of the calls, for whoever installs a recorder of the crate `metrics`.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+/// Counts requests, by `path` and `status`.
+pub const REQUESTS: &str = "dingtalk_requests_total";
+/// Times requests until the answer begins, by `path`.
+pub const SECONDS: &str = "dingtalk_request_duration_seconds";
+
+/// Notes a request; without a status no answer came.
+pub(crate) fn sent(path: &str, status: Option<StatusCode>, took: Duration) {
+    let path = template(path);
+    let status = status.map_or_else(|| "lost".to_owned(), |status| status.as_u16().to_string());
+    metrics::counter!(REQUESTS, "path" => path.clone(), "status" => status).increment(1);
+    metrics::histogram!(SECONDS, "path" => path).record(took.as_secs_f64());
+}
+
+/// The path with ids left out: names of the API are letters, but for its versions.
+fn template(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .map(|part| {
+            let is_version = part
+                .strip_prefix('v')
+                .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'));
+            let is_name = part.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+            // The older API writes versions into names, as in `asyncsend_v2`.
+            let is_versioned = part
+                .rsplit_once("_v")
+                .is_some_and(|(_, number)| number.len() == 1);
+            if is_version || is_name || is_versioned {
+                part
+            } else {
+                ":id"
+            }
+        })
+        .collect();
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_left_out_of_paths() {
+        for (path, expected) in [
+            ("/chat/create", "/chat/create"),
+            (
+                "/topapi/message/corpconversation/asyncsend_v2",
+                "/topapi/message/corpconversation/asyncsend_v2",
+            ),
+            (
+                "/v1.0/robot/groupMessages/send",
+                "/v1.0/robot/groupMessages/send",
+            ),
+            (
+                "/v1.0/im/chats/cid12+x/members",
+                "/v1.0/im/chats/:id/members",
+            ),
+        ] {
+            assert_eq!(template(path), expected);
+        }
+    }
+}
