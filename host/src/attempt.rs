@@ -134,12 +134,15 @@ impl Outcome {
             Self::Retry { .. } => "retry",
             Self::Rejected { .. } => "rejected",
             Self::Trap { .. } => "trap",
-            Self::Exhausted(Budget::Cpu) => "cpu",
-            Self::Exhausted(Budget::Wall) => "wall",
-            Self::Exhausted(Budget::Memory) => "memory",
-            Self::Exhausted(Budget::Calls) => "calls",
+            Self::Exhausted {
+                budget: Budget::Upstream,
+                ..
+            } => "upstream",
+            Self::Exhausted { budget, .. } => budget.key(),
             Self::HostFault { .. } => "host-fault",
+            Self::Diverged { .. } => "diverged",
             Self::NotLoaded => "not-loaded",
+            Self::VersionGone { .. } => "version-gone",
         }
     }
 }
