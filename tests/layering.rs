@@ -45,6 +45,8 @@ const MODULES: &[Module] = &[
     module(4, "ingress", &[]),
     module(4, "dispatch", &[]),
     module(4, "reload", &[]),
+    // Removes what is old from the journal.
+    module(4, "retention", &[]),
     // 3: what runs. The snapshot of `active` is made of plugins.
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),

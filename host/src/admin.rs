@@ -16,6 +16,11 @@ use crate::ids::Generation;
 use crate::journal::{self, Filter, Journal};
 use crate::plugin::Summary;
 use crate::reload::{Refusal, Reloads};
+use crate::wake::Waker;
+
+pub use self::amend::Request as AmendRequest;
+
+mod amend;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub struct Admin {
     pub journal: Arc<dyn Journal>,
     /// Reloads.
     pub reloads: Reloads,
+    /// Who is told that there is something to do.
+    pub waker: Waker,
     /// Cancelled as soon as belfry stops taking events.
     pub stopping: CancellationToken,
 }
@@ -39,6 +46,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/api/plugins", get(plugins))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
+        .merge(amend::routes())
         .with_state(admin)
 }
 

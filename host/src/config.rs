@@ -10,7 +10,7 @@ pub use self::document::Problem;
 pub use self::grant::{Grant, Scope};
 pub use self::hook::Hook;
 pub use self::plugin::{Limits, Plugin};
-pub use self::process::{Engine, Server, Store};
+pub use self::process::{Engine, Keep, Server, Store};
 
 use self::document::Document;
 use self::section::Section;

@@ -9,12 +9,14 @@ use crate::clock::UnixMs;
 use crate::event::{Envelope, Kind};
 use crate::ids::{AppName, DeliveryId, EventId, PluginName};
 
+pub use self::amend::{Amended, Change, Selection};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::SqliteJournal;
 pub use self::timers::{
     DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers, Turn,
 };
 
+mod amend;
 mod claim;
 mod memory;
 mod sqlite;
@@ -117,7 +119,7 @@ pub enum Ending {
 }
 
 /// Where a delivery or an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It waits for its turn, its retry or the end of its attempt.
@@ -227,7 +229,7 @@ pub trait Journal: Send + Sync {
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
 
     /// Claims deliveries that are due for `free` places. Of one plugin and key only the oldest open one is ever due, and
-    /// a plugin gets no more places than it leaves free.
+    /// none while another is claimed; a plugin gets no more places than it leaves free.
     async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError>;
 
     /// Ends the attempt on a claimed delivery.
@@ -237,6 +239,15 @@ pub trait Journal: Send + Sync {
         ending: Ending,
         now: UnixMs,
     ) -> Result<(), JournalError>;
+
+    /// Makes deliveries run again or never more, as a person wants it; without a change only counts them. What runs now
+    /// is left alone. A delivery that runs again waits for one of its key that runs now, and goes before younger ones.
+    async fn amend(
+        &self,
+        selection: &Selection,
+        change: Option<Change>,
+        now: UnixMs,
+    ) -> Result<Amended, JournalError>;
 
     /// Lists events.
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError>;

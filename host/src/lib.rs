@@ -21,6 +21,7 @@ pub mod journal;
 pub mod kv;
 pub mod plugin;
 pub mod reload;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod runner;

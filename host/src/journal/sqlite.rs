@@ -1,6 +1,6 @@
 //! The journal in SQLite.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,21 +9,31 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::claim::{Candidate, choose, places_held};
 use super::{
-    Appended, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
+    NewEvent, Selection, State,
 };
 use crate::clock::{self, UnixMs};
 use crate::event::{Envelope, Origin};
 use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
+mod amend;
+mod prune;
 mod timers;
+mod verify;
+
+pub use self::prune::Size;
+
+/// Claimed deliveries with their keys.
+type Held = HashMap<DeliveryId, String>;
 
 /// A journal in a [`Store`].
 pub struct SqliteJournal {
     store: Store,
     /// Claims live in memory only: after a crash what was claimed is due again.
-    claimed: Mutex<HashSet<DeliveryId>>,
+    claimed: Mutex<Held>,
+    /// Held while deliveries are claimed or changed by a person, so that neither sees the other half done.
+    gate: tokio::sync::Mutex<()>,
 }
 
 impl SqliteJournal {
@@ -38,6 +48,7 @@ impl SqliteJournal {
         Ok(Self {
             store,
             claimed: Mutex::default(),
+            gate: tokio::sync::Mutex::default(),
         })
     }
 
@@ -47,7 +58,7 @@ impl SqliteJournal {
         Ok(list(&connection, filter).map_err(StoreError::from)?)
     }
 
-    fn claimed(&self) -> std::sync::MutexGuard<'_, HashSet<DeliveryId>> {
+    fn claimed(&self) -> std::sync::MutexGuard<'_, Held> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,14 +82,15 @@ impl Journal for SqliteJournal {
     }
 
     async fn claim_due(&self, now: UnixMs, free: usize) -> Result<Claims, JournalError> {
+        let _gate = self.gate.lock().await;
         let taken = self.claimed().clone();
         // Through the writer, so that nothing is claimed between the append of an event and its commit.
-        let claims = self
+        let (claims, keys) = self
             .store
             .write(move |connection| claim_due(connection, &taken, now, free))
             .await?;
-        self.claimed()
-            .extend(claims.due.iter().map(|claimed| claimed.id.clone()));
+        let ids = claims.due.iter().map(|claimed| claimed.id.clone());
+        self.claimed().extend(ids.zip(keys));
         Ok(claims)
     }
 
@@ -94,6 +106,29 @@ impl Journal for SqliteJournal {
             .await?;
         self.claimed().remove(id);
         Ok(())
+    }
+
+    async fn amend(
+        &self,
+        selection: &Selection,
+        change: Option<Change>,
+        now: UnixMs,
+    ) -> Result<Amended, JournalError> {
+        let mut amended = Amended::default();
+        let mut after = (i64::MIN, String::new());
+        loop {
+            let _gate = self.gate.lock().await;
+            let (held, selection, from) = (self.claimed().clone(), selection.clone(), after);
+            let batch = self.store.write(move |connection| {
+                amend::amend(connection, &selection, change, now, &held, &from)
+            });
+            let (batch, next) = batch.await?;
+            amended += batch;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(amended),
+            }
+        }
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
@@ -190,18 +225,22 @@ fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
 
 fn claim_due(
     connection: &Connection,
-    taken: &HashSet<DeliveryId>,
+    taken: &Held,
     now: UnixMs,
     free: usize,
-) -> rusqlite::Result<Claims> {
-    let held = places_held(taken);
+) -> rusqlite::Result<(Claims, Vec<String>)> {
+    let held = places_held(taken.keys());
+    let held_keys: HashSet<(&str, &str)> = taken
+        .iter()
+        .map(|(id, key)| (id.plugin.as_str(), key.as_str()))
+        .collect();
     let mut candidates = Vec::new();
     for plugin in plugins_with_open_deliveries(connection)? {
         let already = held.get(&plugin).copied().unwrap_or(0);
         // No plugin gets more than half of the free places, so a long queue costs no more than a short one.
         let enough = already + free / 2 + 2;
         let mut select = connection.prepare_cached(
-            "SELECT d.seq, e.id, d.due_at FROM delivery d JOIN event e ON e.seq = d.seq
+            "SELECT d.seq, e.id, d.due_at, d.key FROM delivery d JOIN event e ON e.seq = d.seq
              WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
         )?;
         let mut rows = select.query(params![
@@ -214,23 +253,26 @@ fn claim_due(
                 event: event_id(row, 1)?,
                 plugin: plugin.clone(),
             };
-            if !taken.contains(&id) {
+            let key = text(row, 3)?;
+            // It may be another one than the claimed one, if a person made an older delivery run again.
+            if !held_keys.contains(&(plugin.as_str(), key.as_str())) {
                 let (due_at, plugin) = (UnixMs(row.get(2)?), plugin.clone());
                 candidates.push(Candidate {
                     due_at,
                     plugin,
-                    value: (seq, id),
+                    value: (seq, id, key),
                 });
             }
         }
     }
     candidates.sort_by_key(|candidate| (candidate.due_at, candidate.value.0));
     let (chosen, next_due) = choose(candidates, held, now, free);
-    let due = chosen
-        .into_iter()
-        .map(|(seq, id)| claimed(connection, seq, id))
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Claims { due, next_due })
+    let (mut due, mut keys) = (Vec::new(), Vec::new());
+    for (seq, id, key) in chosen {
+        due.push(claimed(connection, seq, id)?);
+        keys.push(key);
+    }
+    Ok((Claims { due, next_due }, keys))
 }
 
 /// From one plugin to the next along the index, past however many deliveries each has.
@@ -286,29 +328,32 @@ fn finish(
     };
     let open = state == State::Pending;
     let spared = matches!(ending, Ending::Retry { spared: true, .. });
-    let (seq, key): (i64, String) = connection
+    let key: String = connection
         .prepare_cached(
             "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7, spared = spared + ?8
-             WHERE seq = ?1 AND plugin = ?2 RETURNING seq, key",
+             WHERE seq = ?1 AND plugin = ?2 RETURNING key",
         )?
         .query_row(
             params![id.event.order(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0), spared],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )?;
-    if !open {
-        connection
-            .prepare_cached(
-                "UPDATE delivery SET ready = 1 WHERE plugin = ?1 AND seq =
-                 (SELECT min(seq) FROM delivery WHERE plugin = ?1 AND key = ?2 AND state = 'pending' AND seq > ?3)",
-            )?
-            .execute(params![id.plugin.as_str(), key, seq])?;
+    if open {
+        // An older one may wait, if a person made it run again meanwhile.
+        return amend::elect(connection, &id.plugin, &key);
     }
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET ready = 1 WHERE plugin = ?1 AND ready = 0 AND seq =
+             (SELECT min(seq) FROM delivery WHERE plugin = ?1 AND key = ?2 AND state = 'pending')",
+        )?
+        .execute(params![id.plugin.as_str(), key])?;
     Ok(())
 }
 
 fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<EventRecord>> {
     let mut sql =
-        "SELECT seq, id, app, kind, origin, received_at, raw FROM event WHERE 1".to_owned();
+        // An event whose text is gone is kept for its dedupe key only.
+        "SELECT seq, id, app, kind, origin, received_at, raw FROM event WHERE raw <> ''".to_owned();
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     if let Some(id) = filter.id {
         values.push(Box::new(id.order()));

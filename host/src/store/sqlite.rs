@@ -10,6 +10,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::backup::backup;
+
+mod backup;
+mod lock;
+
+/// How long an open waits for another user of the store to go away.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4096;
 /// Jobs of one transaction.
@@ -38,6 +45,9 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// Another process uses the file.
+    #[error("the store {0:?} is in use by another belfry")]
+    InUse(PathBuf),
     /// The file was written by a newer belfry.
     #[error("the store {path:?} has version {found}, this belfry knows up to {known}")]
     Newer {
@@ -105,11 +115,27 @@ struct Readers {
 impl Store {
     /// Opens or creates the file and brings its layout up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, PATIENCE)
+    }
+
+    /// As [`Store::open`], but waits for nobody.
+    pub fn open_at_once(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, Duration::ZERO)
+    }
+
+    fn open_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let lock = lock::take(path, patience)?;
         let connection = open_writer(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(connection, queue))
+            .spawn(move || {
+                let closing = write_loop(connection, queue);
+                drop(lock);
+                if let Some(done) = closing {
+                    let _ = done.send(());
+                }
+            })
             .map_err(|error| StoreError::Disk(error.to_string()))?;
         Ok(Self {
             jobs,
@@ -223,6 +249,8 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Takes effect in a new file only, before anything is in it: free pages can be given back piece by piece.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     // SQLite ignores pragmas it cannot honour, so each one is read back.
     for (pragma, value, expected) in [
         ("journal_mode", "wal", "wal"),
@@ -267,7 +295,11 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
+/// Answers with who waits for the end, if somebody does.
+fn write_loop(
+    connection: Connection,
+    mut queue: mpsc::Receiver<Message>,
+) -> Option<oneshot::Sender<()>> {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     let mut closing = None;
     while closing.is_none()
@@ -287,9 +319,7 @@ fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
     }
     // Closing the last connection brings everything from the log into the file itself.
     drop(connection);
-    if let Some(done) = closing {
-        let _ = done.send(());
-    }
+    closing
 }
 
 /// Runs a batch in one transaction and answers its jobs.
