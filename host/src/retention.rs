@@ -51,7 +51,9 @@ impl Retention {
                         tracing::info!(by_age, by_size, "old events removed");
                     }
                     if is_stuck {
-                        tracing::error!("the journal is larger than store.max-size and has only open or parked deliveries to remove");
+                        tracing::error!(
+                            "the journal is larger than store.max-size and has only open or parked deliveries to remove"
+                        );
                     }
                 }
                 Err(error) => tracing::error!(%error, "cannot remove old events"),
@@ -67,7 +69,10 @@ impl Retention {
         let mut pass = Pass::default();
         let keys = before(now, MONTH.max(self.keep.age.unwrap_or_default()));
         if let Some(age) = self.keep.age {
-            let prune = |age, spares_dead| self.journal.prune(before(now, age), spares_dead, keys, usize::MAX);
+            let prune = |age, spares_dead| {
+                self.journal
+                    .prune(before(now, age), spares_dead, keys, usize::MAX)
+            };
             pass.by_age = prune(age, true).await? + prune(age.max(MONTH), false).await?;
         }
         if let Some(max_size) = self.keep.size {

@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::claim::{Candidate, choose, places_held};
 use super::amend::SKIPPED;
+use super::claim::{Candidate, choose, places_held};
 use super::{
-    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, Selection, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter,
+    Journal, JournalError, NewEvent, Selection, State,
 };
 use crate::clock::UnixMs;
 use crate::event::Envelope;

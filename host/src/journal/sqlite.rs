@@ -9,8 +9,8 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::claim::{Candidate, choose, places_held};
 use super::{
-    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter, Journal, JournalError,
-    NewEvent, Selection, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter,
+    Journal, JournalError, NewEvent, Selection, State,
 };
 use crate::clock::{self, UnixMs};
 use crate::event::{Envelope, Origin};
@@ -19,10 +19,11 @@ use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
 mod prune;
+mod sums;
 mod timers;
 mod verify;
 
-pub use self::prune::Size;
+use self::sums::Sums;
 
 /// Claimed deliveries with their keys.
 type Held = HashMap<DeliveryId, String>;
@@ -52,6 +53,12 @@ impl SqliteJournal {
         })
     }
 
+    /// Closes the store under it, so that another can open the file.
+    #[cfg(test)]
+    pub(super) async fn close_store(&self) {
+        self.store.clone().close().await;
+    }
+
     /// Lists events of a file that another process may be writing.
     pub fn list_file(path: &Path, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
         let connection = open_reader(path)?;
@@ -75,9 +82,10 @@ impl From<StoreError> for JournalError {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
+        let sums = Sums::of(&event);
         Ok(self
             .store
-            .try_write(move |connection| append(connection, &event))
+            .try_write(move |connection| append(connection, &event, &sums))
             .await?)
     }
 
@@ -148,7 +156,7 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appended> {
+fn append(connection: &Connection, event: &NewEvent, sums: &Sums) -> rusqlite::Result<Appended> {
     let NewEvent {
         envelope,
         dedupe,
@@ -158,7 +166,7 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
     } = event;
     let received_at = envelope.received_at.0;
     // Nearly every event is new, so the index is asked while inserting and not before.
-    if !insert(connection, event)? {
+    if !insert(connection, event, sums)? {
         let (seq, id, first): (i64, EventId, i64) = connection
             .prepare_cached(
                 "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
@@ -178,27 +186,28 @@ fn append(connection: &Connection, event: &NewEvent) -> rusqlite::Result<Appende
         connection
             .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
             .execute([seq])?;
-        insert(connection, event)?;
+        insert(connection, event, sums)?;
     }
     let own_key = envelope.id.to_string();
     let key = key.as_deref().unwrap_or(&own_key);
     let mut insert = connection.prepare_cached(
-        "INSERT INTO delivery (seq, plugin, key, state, ready, due_at) VALUES (?1, ?2, ?3, 'pending',
-         NOT EXISTS (SELECT 1 FROM delivery WHERE plugin = ?2 AND key = ?3 AND state = 'pending'), ?4)",
+        "INSERT INTO delivery (seq, plugin, key, state, ready, due_at, sum) VALUES (?1, ?2, ?3, 'pending',
+         NOT EXISTS (SELECT 1 FROM delivery WHERE plugin = ?2 AND key = ?3 AND state = 'pending'), ?4, ?5)",
     )?;
-    for plugin in plugins {
+    for (plugin, sum) in plugins.iter().zip(&sums.deliveries) {
         insert.execute(params![
             envelope.id.order(),
             plugin.as_str(),
             key,
-            received_at
+            received_at,
+            sum
         ])?;
     }
     Ok(Appended::New)
 }
 
 /// Whether the event was inserted; not if another one has its dedupe key.
-fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
+fn insert(connection: &Connection, event: &NewEvent, sums: &Sums) -> rusqlite::Result<bool> {
     let NewEvent {
         envelope,
         kind,
@@ -207,7 +216,7 @@ fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
     } = event;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO event (seq, id, app, kind, origin, received_at, dedupe, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO event (seq, id, app, kind, origin, received_at, dedupe, sum, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (app, dedupe) WHERE dedupe IS NOT NULL DO NOTHING",
         )?
         .execute(params![
@@ -218,6 +227,7 @@ fn insert(connection: &Connection, event: &NewEvent) -> rusqlite::Result<bool> {
             envelope.origin.to_text(),
             envelope.received_at.0,
             dedupe.as_ref().map(|dedupe| &dedupe.key),
+            sums.event,
             &*envelope.raw,
         ])?;
     Ok(inserted == 1)
@@ -239,61 +249,143 @@ fn claim_due(
         let already = held.get(&plugin).copied().unwrap_or(0);
         // No plugin gets more than half of the free places, so a long queue costs no more than a short one.
         let enough = already + free / 2 + 2;
-        let mut select = connection.prepare_cached(
-            "SELECT d.seq, e.id, d.due_at, d.key FROM delivery d JOIN event e ON e.seq = d.seq
-             WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
-        )?;
-        let mut rows = select.query(params![
-            plugin.as_str(),
-            i64::try_from(enough).unwrap_or(i64::MAX)
-        ])?;
-        while let Some(row) = rows.next()? {
-            let seq: i64 = row.get(0)?;
-            let id = DeliveryId {
-                event: event_id(row, 1)?,
-                plugin: plugin.clone(),
-            };
-            let key = text(row, 3)?;
+        match ready(connection, &plugin, enough) {
             // It may be another one than the claimed one, if a person made an older delivery run again.
-            if !held_keys.contains(&(plugin.as_str(), key.as_str())) {
-                let (due_at, plugin) = (UnixMs(row.get(2)?), plugin.clone());
-                candidates.push(Candidate {
-                    due_at,
-                    plugin,
-                    value: (seq, id, key),
-                });
+            Ok(ready) => candidates.extend(ready.into_iter().filter(|candidate| {
+                let key = candidate.value.2.as_str();
+                !held_keys.contains(&(plugin.as_str(), key))
+            })),
+            // The queues of the others may be sound.
+            Err(error) if is_damage(&error) => {
+                tracing::error!(%plugin, %error, "the queue of a plugin is damaged; `belfry journal verify` says more");
             }
+            Err(error) => return Err(error),
         }
     }
     candidates.sort_by_key(|candidate| (candidate.due_at, candidate.value.0));
     let (chosen, next_due) = choose(candidates, held, now, free);
     let (mut due, mut keys) = (Vec::new(), Vec::new());
     for (seq, id, key) in chosen {
-        due.push(claimed(connection, seq, id)?);
-        keys.push(key);
+        match claimed(connection, seq, &id, &key) {
+            Ok(claimed) => {
+                due.push(claimed);
+                keys.push(key);
+            }
+            Err(error) if is_damage(&error) => {
+                let (event, plugin) = (id.event, &id.plugin);
+                tracing::error!(%event, %plugin, %error, "a delivery is damaged and parked");
+                park_damaged(connection, seq, plugin, &key)?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok((Claims { due, next_due }, keys))
+}
+
+/// What is ready of a plugin, at most so many.
+fn ready(
+    connection: &Connection,
+    plugin: &PluginName,
+    most: usize,
+) -> rusqlite::Result<Vec<Candidate<(i64, DeliveryId, String)>>> {
+    let mut select = connection.prepare_cached(
+        "SELECT d.seq, e.id, d.due_at, d.key FROM delivery d JOIN event e ON e.seq = d.seq
+         WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![plugin.as_str(), most])?;
+    let mut ready = Vec::new();
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let (event, key) = match (event_id(row, 1), text(row, 3)) {
+            (Ok(event), Ok(key)) => (event, key),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%plugin, seq, %error, "a delivery is damaged and left out");
+                continue;
+            }
+        };
+        ready.push(Candidate {
+            due_at: UnixMs(row.get(2)?),
+            plugin: plugin.clone(),
+            value: (
+                seq,
+                DeliveryId {
+                    event,
+                    plugin: plugin.clone(),
+                },
+                key,
+            ),
+        });
+    }
+    Ok(ready)
+}
+
+/// Whether the file has something in it that nobody wrote.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows,
+        Utf8Error,
+    };
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+        || matches!(
+            error,
+            FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..)
+                | QueryReturnedNoRows
+                | Utf8Error(..)
+        )
+}
+
+/// What a plugin must not see waits for a person, and lets its key go.
+fn park_damaged(
+    connection: &Connection,
+    seq: i64,
+    plugin: &PluginName,
+    key: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET state = 'parked', ready = 0, reason = 'it is damaged on disk' WHERE seq = ?1 AND plugin = ?2",
+        )?
+        .execute(params![seq, plugin.as_str()])?;
+    amend::elect(connection, plugin, key)
 }
 
 /// From one plugin to the next along the index, past however many deliveries each has.
 fn plugins_with_open_deliveries(connection: &Connection) -> rusqlite::Result<Vec<PluginName>> {
     let mut next = connection.prepare_cached(
-        "SELECT min(plugin) FROM delivery WHERE state = 'pending' AND ready = 1 AND plugin > ?1",
+        "SELECT min(plugin) FROM delivery WHERE state = 'pending' AND ready = 1 AND plugin > CAST(?1 AS TEXT)",
     )?;
-    let mut plugins: Vec<PluginName> = Vec::new();
+    let (mut plugins, mut last) = (Vec::new(), Vec::new());
     loop {
-        let last = plugins.last().map_or("", PluginName::as_str);
-        let found: Option<String> = next.query_row([last], |row| row.get(0))?;
-        let Some(found) = found else {
+        let found: Option<Vec<u8>> = next.query_row([&last], |row| {
+            Ok(row
+                .get_ref(0)?
+                .as_bytes_or_null()
+                .ok()
+                .flatten()
+                .map(<[u8]>::to_vec))
+        })?;
+        // A name that decayed is no plugin's, and no reason to stop at.
+        let Some(found) = found.filter(|found| *found > last) else {
             return Ok(plugins);
         };
-        plugins.push(found.as_str().into());
+        if let Ok(plugin) = std::str::from_utf8(&found) {
+            plugins.push(plugin.into());
+        }
+        last = found;
     }
 }
 
-fn claimed(connection: &Connection, seq: i64, id: DeliveryId) -> rusqlite::Result<Claimed> {
+fn claimed(
+    connection: &Connection,
+    seq: i64,
+    id: &DeliveryId,
+    key: &str,
+) -> rusqlite::Result<Claimed> {
     let mut select = connection.prepare_cached(
-        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw, d.spared
+        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw, d.spared, d.sum, e.sum
          FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.plugin = ?2",
     )?;
     select.query_row(params![seq, id.plugin.as_str()], |row| {
@@ -305,6 +397,10 @@ fn claimed(connection: &Connection, seq: i64, id: DeliveryId) -> rusqlite::Resul
             received_at: UnixMs(row.get(3)?),
             raw: text(row, 4)?.into(),
         };
+        let found: (i64, i64) = (row.get(6)?, row.get(7)?);
+        if found != (sums::of_delivery(id, key), sums::of_event(&envelope)) {
+            return Err(damaged(7, "its check sum is wrong"));
+        }
         Ok(Claimed {
             id: id.clone(),
             attempts: row.get(0)?,

@@ -10,6 +10,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+use super::wal;
+
 pub use self::backup::backup;
 
 mod backup;
@@ -125,6 +127,7 @@ impl Store {
 
     fn open_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let lock = lock::take(path, patience)?;
+        report_log(path);
         let connection = open_writer(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
@@ -274,6 +277,30 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "fullfsync", "on")?;
     migrate(&connection, path)?;
     Ok(connection)
+}
+
+/// Says what of the log will not be read; SQLite itself does not.
+fn report_log(path: &Path) {
+    match wal::survey(path) {
+        Ok(Some(log)) if log.lost_a_commit => {
+            tracing::error!(
+                ?path,
+                committed = log.committed,
+                ignored = log.ignored,
+                "the log of the store is damaged, and what its last part had is lost unless a crash cut it off"
+            );
+        }
+        Ok(Some(log)) if log.ignored > 0 => {
+            tracing::warn!(
+                ?path,
+                committed = log.committed,
+                ignored = log.ignored,
+                "the log of the store ends in a write that was cut off and never acknowledged"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(?path, %error, "cannot look at the log of the store"),
+    }
 }
 
 fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {

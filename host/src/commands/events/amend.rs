@@ -58,9 +58,9 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
-    let ago: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "must be a time such as 2026-11-22T09:00:00+08:00, or how long ago, such as 2h".to_owned())?;
+    let ago: jiff::SignedDuration = text.parse().map_err(|_| {
+        "must be a time such as 2026-11-22T09:00:00+08:00, or how long ago, such as 2h".to_owned()
+    })?;
     let UnixMs(now) = clock::now();
     jiff::Timestamp::from_millisecond(now)
         .and_then(|now| now.checked_sub(ago))
@@ -81,7 +81,9 @@ pub(super) async fn run(options: &Options, change: Change) -> anyhow::Result<Exi
         dry_run: options.id.is_none() && !options.yes,
     };
     if let Err(reason) = request.selection() {
-        bail!("{reason}: give an id, one of --plugin, --reason, --state, --since and --until, or --all");
+        bail!(
+            "{reason}: give an id, one of --plugin, --reason, --state, --since and --until, or --all"
+        );
     }
     let amended = send(&config, &request, change).await?;
     let Amended {

@@ -82,7 +82,10 @@ fn find(
         narrow("d.plugin = ?", Box::new(plugin.to_string()));
     }
     if let Some(reason) = &selection.reason {
-        narrow("instr(lower(d.reason), lower(?)) > 0", Box::new(reason.clone()));
+        narrow(
+            "instr(lower(d.reason), lower(?)) > 0",
+            Box::new(reason.clone()),
+        );
     }
     if let Some(since) = selection.since {
         narrow("e.received_at >= ?", Box::new(since.0));

@@ -70,7 +70,10 @@ impl SqliteJournal {
     /// Gives free pages back to the file system, a piece of them; says whether there are more.
     pub async fn shrink(&self) -> Result<bool, JournalError> {
         let shrunk = self.store.write(|connection| {
-            let (pages, free) = (pragma(connection, "page_count")?, pragma(connection, "freelist_count")?);
+            let (pages, free) = (
+                pragma(connection, "page_count")?,
+                pragma(connection, "freelist_count")?,
+            );
             let incremental = pragma(connection, "auto_vacuum")? == 2;
             if !incremental || free <= RESERVE.max(pages / 10) {
                 return Ok(false);

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::SqliteJournal;
-use crate::event::{Content, Origin};
+use super::{SqliteJournal, damaged, event_id, sums, text};
+use crate::clock::UnixMs;
+use crate::event::{Envelope, Origin};
+use crate::ids::DeliveryId;
 use crate::journal::JournalError;
 use crate::store::sqlite::{StoreError, open_reader};
 
@@ -98,20 +100,52 @@ fn check(
     Ok(())
 }
 
-/// Reads every event as a claim would.
+/// Reads every event and delivery as a claim would.
 fn read_events(connection: &Connection, findings: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut select = connection.prepare("SELECT seq, origin, raw FROM event WHERE raw <> ''")?;
+    let mut select = connection
+        .prepare("SELECT seq, id, app, origin, received_at, raw, sum FROM event WHERE raw <> ''")?;
     let mut rows = select.query([])?;
-    let mut count = 0;
+    let mut wrong = Vec::new();
     while let Some(row) = rows.next()? {
-        let (seq, origin, raw): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let readable = Origin::from_text(&origin).is_some_and(|origin| Content::parse(&origin, &raw).is_ok());
-        if !readable {
-            count += 1;
-            if count <= NAMED {
-                findings.push(format!("an event cannot be read: at {seq}"));
-            }
+        if !is_sound_event(row).unwrap_or(false) {
+            wrong.push(format!("an event is damaged: at {}", row.get::<_, i64>(0)?));
         }
     }
+    let mut select = connection.prepare(
+        "SELECT d.seq, e.id, d.plugin, d.key, d.sum FROM delivery d JOIN event e ON e.seq = d.seq",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        if !is_sound_delivery(row).unwrap_or(false) {
+            wrong.push(format!(
+                "a delivery is damaged: at {}",
+                row.get::<_, i64>(0)?
+            ));
+        }
+    }
+    let more = wrong.len().saturating_sub(NAMED);
+    findings.extend(wrong.into_iter().take(NAMED));
+    if more > 0 {
+        findings.push(format!("{more} more rows are damaged"));
+    }
     Ok(())
+}
+
+fn is_sound_event(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let envelope = Envelope {
+        id: event_id(row, 1)?,
+        app: text(row, 2)?.as_str().into(),
+        origin: Origin::from_text(&text(row, 3)?).ok_or_else(|| damaged(3, "unknown origin"))?,
+        received_at: UnixMs(row.get(4)?),
+        raw: text(row, 5)?.into(),
+    };
+    Ok(row.get::<_, i64>(6)? == sums::of_event(&envelope))
+}
+
+fn is_sound_delivery(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let id = DeliveryId {
+        event: event_id(row, 1)?,
+        plugin: text(row, 2)?.as_str().into(),
+    };
+    Ok(row.get::<_, i64>(4)? == sums::of_delivery(&id, &text(row, 3)?))
 }

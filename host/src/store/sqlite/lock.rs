@@ -38,7 +38,10 @@ pub(super) fn take(store: &Path, patience: Duration) -> Result<Option<File>, Sto
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "at the start of a process, before there is anything to hold up")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "at the start of a process, before there is anything to hold up"
+)]
 fn wait() {
     std::thread::sleep(PAUSE);
 }
