@@ -104,9 +104,13 @@ async fn a_flipped_byte_of_the_log_is_reported_and_nothing_is_invented() {
         .unwrap()
         .len();
     let length = usize::try_from(length).unwrap();
-    // All of the heads of frames, and a sample of the pages.
+    // Every byte of the heads of the last frames, some of the earlier ones, and a sample of the pages.
     let frame = 24 + 4096;
-    for offset in (0..length).filter(|at| at.saturating_sub(32) % frame < 24 || at % 211 == 0) {
+    let is_tried = |at: &usize| {
+        let (in_frame, in_tail) = (at.saturating_sub(32) % frame, length - at < 6 * frame);
+        (in_frame < 24 && (in_tail || in_frame % 5 == 0)) || at % 1_009 == 0
+    };
+    for offset in (0..length).filter(is_tried) {
         let (served, reported) =
             damaged(source.path(), "journal.db-wal", offset, false, &texts).await;
         assert!(
