@@ -108,7 +108,7 @@ async fn a_flipped_byte_of_the_log_is_reported_and_nothing_is_invented() {
     let frame = 24 + 4096;
     let is_tried = |at: &usize| {
         let (in_frame, in_tail) = (at.saturating_sub(32) % frame, length - at < 6 * frame);
-        (in_frame < 24 && (in_tail || in_frame % 5 == 0)) || at % 1_009 == 0
+        (in_frame < 24 && (in_tail || in_frame.is_multiple_of(5))) || at.is_multiple_of(1_009)
     };
     for offset in (0..length).filter(is_tried) {
         let (served, reported) =
