@@ -17,7 +17,7 @@ pub(super) enum Command {
 
     /// Build folders of sources into components: plugins/NAME becomes plugins/NAME.wasm.
     ///
-    /// The language is told by a file in the folder: Cargo.toml (Rust), *.c (C).
+    /// The language is told by a file in the folder: Cargo.toml (Rust), go.mod (Go), *.c (C).
     Build(build::Options),
 }
 
