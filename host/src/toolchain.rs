@@ -134,12 +134,12 @@ impl Language {
         }
     }
 
-    /// The command that runs the tests of its template, inside the folder.
-    pub(crate) fn test_command(self) -> &'static str {
+    /// The command that runs the test of its template, inside the folder and after the first build.
+    pub(crate) async fn test_command(self, folder: &Path, tools: &Tools) -> String {
         match self {
-            Self::Rust => "cargo test",
-            Self::Go => "go test ./...",
-            Self::C => "cc -o gen/test test.c answer.c && gen/test",
+            Self::Rust => "cargo test".to_owned(),
+            Self::Go => go::test_command(folder, tools).await,
+            Self::C => "cc -o gen/test test.c answer.c && gen/test".to_owned(),
         }
     }
 

@@ -48,6 +48,14 @@ async fn compiler(folder: &Path, tools: &Tools) -> Result<PathBuf, Missing> {
     tools.find(&GO)
 }
 
+/// `go test` with the compiler that a build would use.
+pub(super) async fn test_command(folder: &Path, tools: &Tools) -> String {
+    let go = compiler(folder, tools)
+        .await
+        .unwrap_or_else(|_| tools.folder(&GO).join(GO.program));
+    format!("{} test ./...", go.display())
+}
+
 /// Compiles the module with the bindings for its world, which go to `gen`.
 pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
     let generated = job.folder.join("gen");
