@@ -57,7 +57,7 @@ const MODULES: &[Module] = &[
     module(2, "capability", &[]),
     // 1: the outside world, one module a part of it. Effects are records in the journal; `store` is the SQLite file and
     // the writer thread that journal and key-value store share.
-    module(1, "effect", &["journal"]),
+    module(1, "effect", &["journal", "store"]),
     module(1, "journal", &["store"]),
     module(1, "kv", &["store"]),
     module(1, "store", &[]),
@@ -68,12 +68,17 @@ const MODULES: &[Module] = &[
     module(
         0,
         "config",
-        &["rules", "retry", "event", "secret", "clock", "ids"],
+        &[
+            "rules", "retry", "function", "event", "secret", "clock", "ids",
+        ],
     ),
     // Whether a plugin is active depends on the time at which an event came.
     module(0, "rules", &["event", "clock", "ids"]),
     module(0, "retry", &["attempt", "clock"]),
     module(0, "cron", &["clock"]),
+    // Which host functions there are, and what a call of one is given and comes to.
+    module(0, "function", &[]),
+    module(0, "call", &[]),
     module(0, "event", &["clock", "ids"]),
     module(0, "attempt", &[]),
     module(0, "secret", &[]),

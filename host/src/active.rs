@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use dingtalk::{Callback, Client, Credentials, Endpoints};
 
 use crate::config::{self, Config};
-use crate::ids::{AppName, Generation, PluginName};
+use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::plugin::{Plugin, Summary};
 use crate::rules::{Rule, Rules, Standing};
 
@@ -69,6 +69,9 @@ impl App {
     }
 }
 
+/// Versions of a plugin that stay loaded beside the present one.
+const VERSIONS_KEPT: usize = 2;
+
 /// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
 pub struct Active {
     /// Counts the swaps.
@@ -79,6 +82,8 @@ pub struct Active {
     pub apps: HashMap<AppName, Arc<App>>,
     /// The plugins.
     pub plugins: HashMap<PluginName, Arc<Plugin>>,
+    /// The versions before those, newest first: a delivery that wrote something goes on with the version that did.
+    pub older: HashMap<PluginName, Vec<Arc<Plugin>>>,
     /// Who gets what. **Invariant:** every plugin that a choice names is loaded.
     pub rules: Rules,
 }
@@ -115,7 +120,36 @@ impl Active {
             config,
             apps,
             plugins,
+            older: HashMap::new(),
         }
+    }
+
+    /// The same snapshot, which keeps the last versions of what `present` has and this one has in another version.
+    #[must_use]
+    pub fn keeping(mut self, present: &Self) -> Self {
+        for (name, plugin) in &self.plugins {
+            let current = present.plugins.get(name).into_iter();
+            let mut kept: Vec<Arc<Plugin>> = Vec::new();
+            for older in current.chain(present.older.get(name).into_iter().flatten()) {
+                let is_new = older.digest() != plugin.digest()
+                    && kept.iter().all(|kept| kept.digest() != older.digest());
+                if is_new && kept.len() < VERSIONS_KEPT {
+                    kept.push(Arc::clone(older));
+                }
+            }
+            if !kept.is_empty() {
+                self.older.insert(name.clone(), kept);
+            }
+        }
+        self
+    }
+
+    /// A plugin in a version that is still loaded.
+    pub fn version(&self, name: &PluginName, digest: PluginDigest) -> Option<&Arc<Plugin>> {
+        let current = self.plugins.get(name).into_iter();
+        current
+            .chain(self.older.get(name).into_iter().flatten())
+            .find(|plugin| plugin.digest() == digest)
     }
 
     /// The app of that name.

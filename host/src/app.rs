@@ -109,6 +109,7 @@ impl Host {
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
+                journal: Arc::clone(&journal),
                 kv,
                 schedule,
                 outbound: outbound.clone(),

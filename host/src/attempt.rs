@@ -72,8 +72,18 @@ pub enum Outcome {
         /// What failed.
         reason: String,
     },
+    /// The plugin did something else than what is recorded of an earlier attempt.
+    Diverged {
+        /// Where, without what the calls said.
+        reason: String,
+    },
     /// No plugin of that name is loaded.
     NotLoaded,
+    /// The version of the plugin that began the delivery is not loaded any more.
+    VersionGone {
+        /// Which version, and what to do.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for Outcome {
@@ -88,6 +98,7 @@ impl std::fmt::Display for Outcome {
             Self::Exhausted(Budget::Memory) => f.write_str("out of memory: memory limit"),
             Self::Exhausted(Budget::Calls) => f.write_str("too many host calls: calls limit"),
             Self::HostFault { reason } => write!(f, "belfry failed: {reason}"),
+            Self::Diverged { reason } | Self::VersionGone { reason } => f.write_str(reason),
             Self::NotLoaded => f.write_str("no plugin of this name is loaded"),
         }
     }

@@ -21,6 +21,11 @@ pub fn later(at: UnixMs, wait: Duration) -> UnixMs {
     UnixMs(at.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// The point in time that lies `back` before `at`.
+pub fn earlier(at: UnixMs, back: Duration) -> UnixMs {
+    UnixMs(at.0.saturating_sub(i64::try_from(back.as_millis()).unwrap_or(i64::MAX)))
+}
+
 /// The monotonic clock, for measuring how long something took.
 pub fn instant() -> Instant {
     Instant::now()

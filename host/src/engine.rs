@@ -12,6 +12,7 @@ use wasmtime::{
 
 use crate::attempt::{Budget, Outcome};
 use crate::config;
+use crate::effect::Halt;
 
 pub use self::outbound::Outbound;
 pub use self::state::{Exhausted, State, Task};
@@ -232,6 +233,19 @@ fn start_tick(engine: &Engine) -> Result<(), EngineError> {
 fn classify(error: &wasmtime::Error, last_words: Option<String>) -> Outcome {
     if let Some(Exhausted(budget)) = error.downcast_ref() {
         return Outcome::Exhausted(*budget);
+    }
+    match error.downcast_ref() {
+        Some(Halt::Diverged(divergence)) => {
+            return Outcome::Diverged {
+                reason: divergence.to_string(),
+            };
+        }
+        Some(halt) => {
+            return Outcome::HostFault {
+                reason: halt.to_string(),
+            };
+        }
+        None => {}
     }
     match error.downcast_ref() {
         Some(Trap::Interrupt) => Outcome::Exhausted(Budget::Cpu),

@@ -5,7 +5,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::attempt::Trouble;
 use crate::capability::Capability;
-use crate::engine::{Outbound, State, Task};
+use crate::engine::{State, Task};
 
 pub use self::bindings::{Plugin, PluginPre};
 pub use self::event::event as to_guest;
@@ -19,8 +19,11 @@ mod kv;
 mod log;
 mod message;
 mod notice;
+mod recorded;
 mod robot;
 mod schedule;
+mod told;
+mod value;
 
 /// Generated from `wit/`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -31,6 +34,7 @@ pub mod bindings {
         imports: { default: async | trappable },
         exports: { default: async },
         require_store_data_send: true,
+        additional_derives: [serde::Serialize, serde::Deserialize],
     });
 }
 
@@ -112,13 +116,12 @@ fn invalid(message: impl Into<String>) -> api::Error {
     })
 }
 
-/// Makes a call of DingTalk. A guest that is ended meanwhile does not cut the request in half.
-async fn outbound<T, F>(task: &Task, call: F) -> Result<T, api::Error>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, ApiError>> + Send + 'static,
-{
-    let answer = Outbound::new(&task.outbound, call).await;
+/// Makes a call of DingTalk.
+async fn upstream<T>(
+    task: &Task,
+    call: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, api::Error> {
+    let answer = call.await;
     task.trouble.note(answer.as_ref().err().and_then(trouble));
     answer.map_err(|error| {
         tracing::info!(
@@ -135,6 +138,14 @@ fn trouble(error: &ApiError) -> Option<Trouble> {
         ApiError::Unavailable { .. } | ApiError::Credentials { .. } => Some(Trouble::Down),
         _ => None,
     }
+}
+
+/// What a plugin hears of a write whose end nobody knows and which is not made again.
+fn outcome_unknown(message: impl Into<String>) -> api::Error {
+    api::Error::OutcomeUnknown(api::Detail {
+        code: "belfry.outcome".to_owned(),
+        message: message.into(),
+    })
 }
 
 /// Times cross to guests as floating-point milliseconds, exact for the next 285,000 years.

@@ -8,8 +8,10 @@ use serde::Serialize;
 use crate::clock::UnixMs;
 use crate::event::{Envelope, Kind};
 use crate::ids::{AppName, DeliveryId, EventId, PluginName};
+use crate::store::Join;
 
 pub use self::amend::{Amended, Change, Selection};
+pub use self::effect::{Effect, Effects, Place, Record};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::SqliteJournal;
 pub use self::timers::{
@@ -18,6 +20,7 @@ pub use self::timers::{
 
 mod amend;
 mod claim;
+mod effect;
 mod memory;
 mod sqlite;
 mod timers;
@@ -79,6 +82,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// Those among them that do not count.
     pub spared: u32,
+    /// Whether host calls of earlier attempts are recorded.
+    pub has_effects: bool,
     /// The event.
     pub envelope: Envelope,
 }
@@ -208,6 +213,9 @@ pub struct DeliveryRecord {
     pub key: String,
     /// When it runs next, RFC 3339; only while it is pending.
     pub due_at: Option<jiff::Timestamp>,
+    /// The host calls so far; left out of lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Effect>,
 }
 
 /// Which events to list, newest first.
@@ -248,6 +256,20 @@ pub trait Journal: Send + Sync {
         change: Option<Change>,
         now: UnixMs,
     ) -> Result<Amended, JournalError>;
+
+    /// Records host calls, in order; returns when they are on disk.
+    async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError>;
+
+    /// Records host calls after what was recorded before, and returns before they are on disk: for what a later call of
+    /// [`Journal::record`] or [`Journal::finish`] makes durable, and a crash before it may take away.
+    async fn record_later(&self, id: &DeliveryId, entries: Vec<Record>)
+    -> Result<(), JournalError>;
+
+    /// Records host calls within a transaction of another part of the store; `call` gets its answer there.
+    fn join(&self, id: &DeliveryId, before: Vec<Record>, call: Effect) -> Box<dyn Join>;
+
+    /// Reads what is recorded of a claimed delivery.
+    async fn effects(&self, id: &DeliveryId) -> Result<Effects, JournalError>;
 
     /// Lists events.
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError>;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
+use crate::call::Answer;
 use crate::ids::PluginName;
+use crate::store::Join;
 
 pub use self::memory::MemoryKv;
 pub use self::sqlite::SqliteKv;
@@ -75,6 +77,14 @@ pub fn check_key(key: &str) -> Result<(), KvError> {
     }
 }
 
+/// Makes the record of a write part of the write.
+pub struct Recording {
+    /// Writes the record.
+    pub join: Box<dyn Join>,
+    /// Turns what came of the write into what is recorded of it.
+    pub answer: fn(&Result<bool, KvError>) -> Answer,
+}
+
 /// A key-value store. What a write answered with success survives a crash, except in [`MemoryKv`].
 #[async_trait]
 pub trait Kv: Send + Sync {
@@ -83,6 +93,16 @@ pub trait Kv: Send + Sync {
 
     /// Writes and says whether the condition held.
     async fn write(&self, plugin: &PluginName, write: Write) -> Result<bool, KvError>;
+
+    /// Writes as [`Kv::write`] does, and the record in the same transaction. What fails without a transaction, because a
+    /// limit is exceeded or the store cannot be used, leaves no record. `None`: this store has no transaction to share
+    /// and did nothing.
+    async fn write_recorded(
+        &self,
+        plugin: &PluginName,
+        write: Write,
+        recording: Recording,
+    ) -> Option<Result<bool, KvError>>;
 
     /// Keys with a prefix in byte order, after `after`, at most `limit` and at most [`MAX_KEYS`].
     async fn keys(

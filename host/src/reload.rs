@@ -316,7 +316,7 @@ impl Reloader {
         if changed {
             // The files of new plugins count as seen from now on.
             self.seen = stamps(&self.path, &built.active.config);
-            self.snapshot.publish(built.active);
+            self.snapshot.publish(built.active.keeping(&present));
             tracing::info!(generation, "new snapshot is active");
         }
         for refusal in &refused {

@@ -65,7 +65,7 @@ pub enum Next {
     },
     /// It is given up and kept for a person to look at.
     DeadLetter,
-    /// It waits for a person, because the configuration has no such plugin.
+    /// It waits for a person: what it needs is not loaded, or it went another way than before.
     Park,
 }
 
@@ -82,7 +82,9 @@ pub fn after(outcome: &Outcome, tries: Tries, now: UnixMs, policy: &Policy) -> N
     let (asked, trouble) = match outcome {
         Outcome::Done => return Next::Finish,
         Outcome::Rejected { .. } => return Next::DeadLetter,
-        Outcome::NotLoaded => return Next::Park,
+        Outcome::NotLoaded | Outcome::VersionGone { .. } | Outcome::Diverged { .. } => {
+            return Next::Park;
+        }
         Outcome::Retry { after, trouble, .. } => (after.unwrap_or_default(), *trouble),
         _ => (Duration::ZERO, None),
     };

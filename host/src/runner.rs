@@ -1,22 +1,32 @@
 //! Runs the plugin of a delivery out of the present snapshot.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
 use crate::active::Snapshot;
 use crate::attempt::{LastTrouble, Outcome};
+use crate::clock;
 use crate::dispatch::Run;
+use crate::effect::{self, Begin, Recorder, Retried, Source};
 use crate::engine::Task;
 use crate::event::Content;
-use crate::journal::{Claimed, Schedule};
+use crate::ids::PluginDigest;
+use crate::journal::{Claimed, Effects, Journal, JournalError, Schedule};
 use crate::kv::Kv;
+use crate::plugin::Plugin;
+
+/// How long a delivery stays with the version of the plugin that first wrote something for it.
+const PINNED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs plugins.
 pub struct Runner {
     /// Where plugins and apps come from.
     pub snapshot: Snapshot,
+    /// Where host calls are recorded.
+    pub journal: Arc<dyn Journal>,
     /// The store of plugins' values.
     pub kv: Arc<dyn Kv>,
     /// The plugins' timers.
@@ -30,7 +40,8 @@ impl Run for Runner {
     async fn run(&self, claimed: &Claimed) -> Outcome {
         let active = self.snapshot.load();
         let envelope = claimed.envelope.clone();
-        let Some(plugin) = active.plugins.get(&claimed.id.plugin) else {
+        let name = &claimed.id.plugin;
+        let Some(current) = active.plugins.get(name) else {
             return Outcome::NotLoaded;
         };
         let Some(app) = active.apps.get(&envelope.app) else {
@@ -44,18 +55,95 @@ impl Run for Runner {
                 };
             }
         };
+        let effects = match self.effects(claimed).await {
+            Ok(effects) => effects,
+            Err(error) => {
+                return Outcome::HostFault {
+                    reason: format!("cannot read the recorded host calls: {error}"),
+                };
+            }
+        };
+        let not_before = clock::earlier(clock::now(), PINNED);
+        let plugin = match effect::pinned_to(&effects, not_before) {
+            None => current,
+            Some(digest) => match active.version(name, digest) {
+                Some(plugin) => plugin,
+                None => {
+                    return Outcome::VersionGone {
+                        reason: version_gone(digest),
+                    };
+                }
+            },
+        };
+        let recorder = Arc::new(self.recorder(claimed, plugin, effects));
         let task = Task {
-            plugin: claimed.id.plugin.clone(),
+            plugin: name.clone(),
             envelope,
             content,
             client: app.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
-            grant: plugin.grant(),
-            settings: plugin.config(),
+            // What was taken away is taken away from older versions too.
+            grant: current.grant(),
             trouble: LastTrouble::default(),
+            settings: plugin.config(),
+            source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
         };
-        plugin.handle(task).await
+        let outcome = plugin.handle(task).await;
+        let left_out = recorder.close(returned(&outcome), retried(&outcome)).await;
+        match left_out {
+            Some(divergence) => Outcome::Diverged {
+                reason: divergence.to_string(),
+            },
+            None => outcome,
+        }
+    }
+}
+
+impl Runner {
+    async fn effects(&self, claimed: &Claimed) -> Result<Effects, JournalError> {
+        if claimed.has_effects {
+            self.journal.effects(&claimed.id).await
+        } else {
+            Ok(Effects::default())
+        }
+    }
+
+    fn recorder(&self, claimed: &Claimed, plugin: &Plugin, effects: Effects) -> Recorder {
+        let (journal, id) = (Arc::clone(&self.journal), claimed.id.clone());
+        let digest = plugin.digest();
+        // What another version did says nothing of the order in which this one does it.
+        let begin = match effects.calls.last() {
+            Some(last) if last.digest != digest => Begin::Anew,
+            _ => Begin::Again,
+        };
+        Recorder::new(journal, id, digest, effects, begin)
+    }
+}
+
+fn version_gone(digest: PluginDigest) -> String {
+    let digest = digest.to_string();
+    format!(
+        "the version {} of the plugin began it and is not loaded any more; that version could go on, another one might do \
+         things twice",
+        &digest[..12]
+    )
+}
+
+/// Whether the plugin itself ended the attempt.
+fn returned(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Done | Outcome::Retry { .. } | Outcome::Rejected { .. }
+    )
+}
+
+/// How the delivery will run again, if it does.
+fn retried(outcome: &Outcome) -> Retried {
+    match outcome {
+        Outcome::Retry { .. } => Retried::Asked,
+        Outcome::Trap { .. } | Outcome::Exhausted(_) => Retried::Ended,
+        _ => Retried::No,
     }
 }

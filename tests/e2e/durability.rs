@@ -87,17 +87,45 @@ async fn a_disk_that_takes_no_writes_means_503_until_it_does() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_attempt_that_ends_while_nothing_can_be_written_is_recorded_later_and_not_repeated() {
-    let bot = Bot::new().plugin(Plugin::naughty("naughty", "sleep", "sleep-ms = 500"));
+async fn what_cannot_be_recorded_first_is_not_sent_until_it_can() {
+    let bot = Bot::new()
+        .retry("first-delay = \"50ms\"")
+        .plugin(Plugin::naughty("naughty", "sleep", "sleep-ms = 500"));
     let stage = Stage::new(&bot).await;
     let belfry = serve_with_limit(&stage).await;
     stage.dingtalk.say(ONCALL, "alice", "hello").await;
     belfry.sleepers(1).await;
     limit_files(&belfry, Some(0));
+    wait_until("its end cannot be recorded", async || {
+        belfry.log().contains("cannot record the end")
+    })
+    .await;
+    assert!(stage.dingtalk.answers(ONCALL).await.is_empty());
+    limit_files(&belfry, None);
+    wait_until("it is done", async || {
+        belfry.doors.events().await[0]["state"] == "done"
+    })
+    .await;
+    let deliveries = belfry.doors.deliveries("naughty").await;
+    assert_eq!(deliveries[0]["attempts"], 2);
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["hello"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_attempt_that_ends_while_nothing_can_be_written_is_recorded_later_and_not_repeated() {
+    let bot = Bot::new().plugin(Plugin::naughty("naughty", "reply", ""));
+    let stage = Stage::new(&bot).await;
+    let belfry = serve_with_limit(&stage).await;
+    // The message is there at once, and DingTalk's answer comes later.
+    let late = json!({"path": "/robot/sendBySession", "times": 1, "delay_ms": 1000});
+    stage.dingtalk.post("faults", late).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
     wait_until("it is answered", async || {
         stage.dingtalk.answers(ONCALL).await == ["hello"]
     })
     .await;
+    limit_files(&belfry, Some(0));
     wait_until("its end cannot be recorded", async || {
         belfry.log().contains("cannot record the end")
     })
@@ -110,6 +138,7 @@ async fn an_attempt_that_ends_while_nothing_can_be_written_is_recorded_later_and
     let deliveries = belfry.doors.deliveries("naughty").await;
     assert_eq!(deliveries[0]["attempts"], 1);
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["hello"]);
+    assert_eq!(stage.dingtalk.calls("/robot/sendBySession").await.len(), 1);
 }
 
 #[tokio::test]

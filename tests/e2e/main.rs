@@ -7,6 +7,7 @@ mod cli;
 mod dedupe;
 mod delivery;
 mod durability;
+mod effects;
 mod languages;
 mod limits;
 mod reload;

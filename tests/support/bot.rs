@@ -188,6 +188,24 @@ impl Plugin {
             .line(&format!("config = {{ mode = {mode:?}, {settings} }}"))
     }
 
+    /// The guest that makes the host calls which the message lists.
+    pub fn scripted() -> Self {
+        Self::new("scripted", "scripted")
+    }
+
+    /// As [`Plugin::scripted`], with the list in its configuration.
+    pub fn scripted_with(script: &str) -> Self {
+        Self::scripted().line(&format!("config = {{ script = {script:?} }}"))
+    }
+
+    /// Grants everything that the scripted guest uses, and more entries of the table.
+    #[must_use]
+    pub fn granted(self, more: &str) -> Self {
+        self.line(&format!(
+            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, {more} }}"
+        ))
+    }
+
     fn text(&self) -> String {
         let Self {
             name,

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use belfry::attempt::LastTrouble;
+use belfry::call::{Answer, Arguments, Fate, Json};
 use belfry::clock;
 use belfry::config::{Grant, Limits};
+use belfry::effect::{Begin, Next, Recorder, Source};
 use belfry::engine::{Outbound, Sandbox, State, Task};
 use belfry::event::{Content, Envelope, Origin};
-use belfry::ids::PluginName;
+use belfry::function::Function;
+use belfry::ids::{DeliveryId, PluginDigest, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
 use belfry::imports::{PluginPre, base_linker, to_guest};
-use belfry::journal::{MemoryJournal, Schedule};
+use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
 use belfry::kv::{Kv, MemoryKv};
 use belfry::wake::Waker;
 use dingtalk::{Client, Credentials, Endpoints, RobotOut, Secret};
@@ -30,6 +33,8 @@ pub(super) struct Ours {
     envelope: Envelope,
     content: Content,
     client: Client,
+    journal: Arc<dyn Journal>,
+    digest: PluginDigest,
     kv: Arc<dyn Kv>,
     schedule: Schedule,
     grant: Arc<Grant>,
@@ -62,6 +67,8 @@ impl Ours {
             content,
             client: Client::new(credentials, Endpoints::default())
                 .context("cannot make a client")?,
+            journal: Arc::new(MemoryJournal::default()),
+            digest: PluginDigest::of(b"echo"),
             kv: Arc::new(MemoryKv::default()),
             schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
             grant: Arc::default(),
@@ -74,6 +81,13 @@ impl Ours {
 impl Handle for Ours {
     /// As the runner and the plugin do for a delivery whose text has been read.
     async fn handle(&self) -> anyhow::Result<()> {
+        let id = DeliveryId {
+            event: self.envelope.id,
+            plugin: self.plugin.clone(),
+        };
+        let (journal, effects) = (Arc::clone(&self.journal), Effects::default());
+        let recorder = Recorder::new(journal, id, self.digest, effects, Begin::Again);
+        let recorder = Arc::new(recorder);
         let task = Task {
             plugin: self.plugin.clone(),
             envelope: self.envelope.clone(),
@@ -84,6 +98,7 @@ impl Handle for Ours {
             trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
             settings: Arc::clone(&self.settings),
+            source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
         };
         let event = to_guest(&task.envelope, &task.content);
@@ -98,6 +113,13 @@ impl Handle for Ours {
                     .await
             })
             .await;
+        if recorder
+            .close(true, belfry::effect::Retried::No)
+            .await
+            .is_some()
+        {
+            bail!("echo left a call out");
+        }
         match handled {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => bail!("echo failed: {failure:?}"),
@@ -149,9 +171,16 @@ impl robot::Host for AnsweredRobot<'_> {
         message: RobotMessage,
         mentions: Mentions,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.0.call()?;
+        let task = self.0.call(Function::RobotReply)?;
+        let arguments = Arguments::new(serde_json::to_string(&(&message, &mentions))?);
         let Content::Chat(asked) = &task.content else {
             wasmtime::bail!("the event is no chat message")
+        };
+        let Source::Recorded(recorder) = &task.source else {
+            wasmtime::bail!("nobody records the call")
+        };
+        let Next::Make { place } = recorder.next(Function::RobotReply, &arguments)? else {
+            wasmtime::bail!("the event was handled before")
         };
         let url = asked
             .session_webhook
@@ -159,11 +188,21 @@ impl robot::Host for AnsweredRobot<'_> {
             .map(|webhook| webhook.url.clone());
         let (client, message) = (task.client.clone(), RobotOut::from(message));
         let mentions = dingtalk::Mentions::from(mentions);
+        let recorder = Arc::clone(recorder);
         let call = async move {
+            let _busy = recorder.busy().await;
+            let begun = recorder.call(place, Function::RobotReply, arguments);
+            recorder.begin(begun).await?;
             // What the request would be made of lives until it is answered.
-            drop((client, url, message, mentions));
+            drop((client, url, message, mentions, recorder.key(place)));
+            let answer = Answer {
+                fate: Fate::Done,
+                text: Json::new("{\"Ok\":null}"),
+            };
+            recorder.end(place, Function::RobotReply, answer).await;
+            Ok::<_, belfry::effect::Halt>(())
         };
-        Outbound::new(&task.outbound, call).await;
+        Outbound::new(&task.outbound, call).await?;
         Ok(Ok(()))
     }
 

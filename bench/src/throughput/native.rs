@@ -61,7 +61,7 @@ impl Run for Native {
         let text = RobotOut::Text(message.text.clone());
         let replied = self
             .client
-            .robot_reply(webhook.url.expose(), &text, &Mentions::default())
+            .robot_reply(webhook.url.expose(), &text, &Mentions::default(), None)
             .await;
         match replied {
             Ok(()) => Outcome::Done,

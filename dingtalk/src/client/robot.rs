@@ -10,15 +10,22 @@ use crate::{ApiError, Client, Mentions, RobotOut};
 impl Client {
     /// Answers through the session webhook of a message. Only an address at the configured oapi base is called: the
     /// webhook came from outside, and whoever forged it must not make this process call elsewhere.
+    ///
+    /// `key` goes along as `msgUuid`, by which DingTalk recognises a repetition. It documents that for the webhooks of
+    /// custom robots, which take the same messages; that session webhooks heed it is unverified.
     pub async fn robot_reply(
         &self,
         webhook: &str,
         message: &RobotOut,
         mentions: &Mentions,
+        key: Option<&str>,
     ) -> Result<(), ApiError> {
         let url = session_webhook(&self.inner.endpoints.oapi, webhook)
             .ok_or_else(|| invalid("session webhook is not an address of dingtalk"))?;
-        let body = message.to_webhook(mentions)?;
+        let mut body = message.to_webhook(mentions)?;
+        if let Some(key) = key {
+            body["msgUuid"] = json!(key);
+        }
         self.webhook(url, &body).await
     }
 

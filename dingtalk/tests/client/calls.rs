@@ -319,12 +319,14 @@ async fn the_robot_replies_without_a_token_and_sends_with_one() {
             webhook.as_str(),
             &RobotOut::Text("hi @u1".into()),
             &mentions,
+            Some("key-1"),
         )
         .await
         .unwrap();
     let call = server.calls("/robot/sendBySession").pop().unwrap();
     assert_eq!(call.query["session"], "s");
     assert_eq!(call.body["at"]["atUserIds"], json!(["u1"]));
+    assert_eq!(call.body["msgUuid"], "key-1");
     assert!(server.calls("/gettoken").is_empty());
 
     server.next_json(
@@ -332,7 +334,12 @@ async fn the_robot_replies_without_a_token_and_sends_with_one() {
         &json!({"errcode": 300001, "errmsg": "session 不存在"}),
     );
     let gone = client
-        .robot_reply(webhook.as_str(), &RobotOut::Text("hi".into()), &mentions)
+        .robot_reply(
+            webhook.as_str(),
+            &RobotOut::Text("hi".into()),
+            &mentions,
+            None,
+        )
         .await;
     assert!(matches!(gone.unwrap_err(), ApiError::NotFound { .. }));
 
@@ -367,6 +374,7 @@ async fn a_forged_webhook_is_not_called() {
             webhook.as_str(),
             &RobotOut::Text("hi".into()),
             &Mentions::default(),
+            None,
         )
         .await;
     assert!(matches!(sent.unwrap_err(), ApiError::Invalid { .. }));

@@ -149,7 +149,12 @@ async fn without_a_connection_nothing_was_done() {
     .unwrap();
     let webhook = format!("{address}/robot/sendBySession?session=x");
     let sent = client
-        .robot_reply(&webhook, &RobotOut::Text("hi".into()), &Mentions::default())
+        .robot_reply(
+            &webhook,
+            &RobotOut::Text("hi".into()),
+            &Mentions::default(),
+            None,
+        )
         .await;
     assert_eq!(shown(&sent.unwrap_err()), "unavailable client.connect");
 }

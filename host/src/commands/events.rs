@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use belfry::call::Json;
 use belfry::config::Config;
 use belfry::ids::EventId;
-use belfry::journal::{Change, EventRecord, Filter, SqliteJournal, State};
+use belfry::journal::{Change, Effect, EventRecord, Filter, Place, SqliteJournal, State};
 
 use super::{ConfigFile, Output, print_json};
 
@@ -169,6 +170,7 @@ fn details(event: &EventRecord) -> String {
         if let Some(due_at) = delivery.due_at {
             lines.push_str(&format!("due       {due_at:.3}\n"));
         }
+        lines.extend(delivery.calls.iter().map(call));
     }
     let raw = event.raw.as_deref().unwrap_or_default();
     let pretty = serde_json::from_str::<serde_json::Value>(raw)
@@ -177,5 +179,31 @@ fn details(event: &EventRecord) -> String {
         "\n{}\n",
         pretty.unwrap_or_else(|_| raw.to_owned())
     ));
+    lines
+}
+
+/// A host call with both sides, if there are two.
+fn call(call: &Effect) -> String {
+    let Place { run, number } = call.place;
+    let (fate, answer) = match &call.answer {
+        Some(answer) => (answer.fate.as_str(), answer.text.expose()),
+        None => ("begun, and its end is unknown", ""),
+    };
+    let arguments = call
+        .arguments
+        .text
+        .as_ref()
+        .map_or("(too long to keep)", Json::expose);
+    let mut lines = format!("call      {run}.{number} {}: {fate}\n", call.function);
+    if let Some(of) = call.stands_for {
+        lines.push_str(&format!("  stands for  {}.{}\n", of.run, of.number));
+    }
+    lines.push_str(&format!("  asked       {arguments}\n"));
+    if !answer.is_empty() {
+        lines.push_str(&format!("  answered    {answer}\n"));
+    }
+    if let Some(called) = &call.diverged {
+        lines.push_str(&format!("  and now     {}\n", called.expose()));
+    }
     lines
 }

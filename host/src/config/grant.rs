@@ -1,6 +1,9 @@
 //! What a plugin may do, as `grant = { … }` says it.
 
+use std::collections::HashMap;
+
 use super::section::Section;
+use crate::function::{Function, Policy};
 
 /// How far one grant reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +50,19 @@ pub struct Grant {
     pub schedule: bool,
     /// Hosts for outgoing HTTP.
     pub http: Vec<String>,
+    /// What happens to writes whose end is unknown, where it is not what the function itself says.
+    pub ambiguous: HashMap<Function, Policy>,
+}
+
+impl Grant {
+    /// What happens to a call of the function whose end is unknown.
+    pub fn policy(&self, function: Function) -> Policy {
+        self.ambiguous
+            .get(&function)
+            .copied()
+            .or(function.policy())
+            .unwrap_or(Policy::Unknown)
+    }
 }
 
 /// Reads `grant = { … }`.
@@ -71,6 +87,10 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
         kv: section.boolean("kv").unwrap_or_default(),
         schedule: section.boolean("schedule").unwrap_or_default(),
         http: section.texts("http").unwrap_or_default(),
+        ambiguous: section
+            .section("ambiguous")
+            .map(ambiguous)
+            .unwrap_or_default(),
     };
     if !grant.http.is_empty() {
         section.warn(
@@ -81,4 +101,28 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
     }
     section.finish();
     grant
+}
+
+/// Reads `ambiguous = { "chat.send" = "resend" }`.
+fn ambiguous(mut section: Section<'_>) -> HashMap<Function, Policy> {
+    let mut policies = HashMap::new();
+    for function in Function::all().filter(|function| !function.policies().is_empty()) {
+        let line = section.line_of(function.name());
+        let Some(text) = section.text(function.name()) else {
+            continue;
+        };
+        let allowed = function.policies();
+        match Policy::from_text(&text).filter(|policy| allowed.contains(policy)) {
+            Some(policy) => {
+                policies.insert(function, policy);
+            }
+            None => {
+                let words: Vec<&str> = allowed.iter().map(|policy| policy.as_str()).collect();
+                let wanted = format!("must be one of {}, not {text:?}", words.join(", "));
+                section.report(function.name(), line, wanted);
+            }
+        }
+    }
+    section.finish();
+    policies
 }

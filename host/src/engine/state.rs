@@ -13,7 +13,9 @@ use super::words::LastWords;
 use crate::attempt::{Budget, LastTrouble};
 use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
+use crate::effect::Source;
 use crate::event::{Content, Envelope};
+use crate::function::Function;
 use crate::ids::{EventId, PluginName};
 use crate::journal::Schedule;
 use crate::kv::Kv;
@@ -48,6 +50,8 @@ pub struct Task {
     pub settings: Arc<serde_json::Map<String, serde_json::Value>>,
     /// What kept the last call of DingTalk from being done.
     pub trouble: LastTrouble,
+    /// Where answers of host calls come from.
+    pub source: Source,
     /// Runs what must not be cut in half when the guest goes away.
     pub outbound: TaskTracker,
 }
@@ -135,9 +139,9 @@ impl State {
     }
 
     /// The delivery, for a host call that counts against the budget.
-    pub fn call(&mut self) -> wasmtime::Result<Arc<Task>> {
+    pub fn call(&mut self, function: Function) -> wasmtime::Result<Arc<Task>> {
         let Some(task) = &self.task else {
-            bail!("host functions cannot be called while the plugin describes itself")
+            bail!("{function} cannot be called while the plugin describes itself")
         };
         if self.used.calls >= self.limits.calls {
             return Err(Exhausted(Budget::Calls).into());

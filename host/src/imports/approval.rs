@@ -1,67 +1,68 @@
 //! `belfry:bot/approval`: approvals.
 
+use serde::Serialize;
+
 use super::bindings::belfry::bot::api::{Error, InstanceId, TaskId, UserId};
-use super::bindings::belfry::bot::approval::Task as Step;
+use super::bindings::belfry::bot::approval::Task as Stage;
 use super::bindings::belfry::bot::approval::{
     Field, Host, Instance, Listing, NewInstance, Page, Status, StepRule,
 };
 use super::bindings::belfry::bot::event::Decision;
-use super::{from_f64, not_granted, outbound, to_f64};
+use super::{from_f64, not_granted, to_f64, upstream};
 use crate::config::Scope;
 use crate::engine::{State, Task};
+use crate::function::Function;
+
+mod look;
 
 impl Host for State {
     async fn create(
         &mut self,
         instance: NewInstance,
     ) -> wasmtime::Result<Result<InstanceId, Error>> {
-        let task = self.call()?;
-        if let Err(error) = covers_code(&task, &instance.process_code) {
-            return Ok(Err(error));
-        }
+        let call = self.asks(Function::ApprovalCreate, &instance)?;
+        let task = call.task();
+        let allowed = covers_code(&task, &instance.process_code);
         let instance = new_instance(instance);
-        let client = task.client.clone();
-        Ok(outbound(
-            &task,
-            async move { client.approval_create(&instance).await },
-        )
-        .await)
+        call.write(async { allowed }, move |step| {
+            let (task, instance) = (task.clone(), instance.clone());
+            async move {
+                if let Some(id) = look::created(&task, &instance, &step).await? {
+                    return Ok(id);
+                }
+                upstream(&task, task.client.approval_create(&instance)).await
+            }
+        })
+        .await
     }
 
     async fn get(&mut self, instance_id: InstanceId) -> wasmtime::Result<Result<Instance, Error>> {
-        let task = self.call()?;
-        let id = instance_id.clone();
-        let client = task.client.clone();
-        if let Err(error) = covers_instance(&task, &id).await {
-            return Ok(Err(error));
-        }
-        let instance = outbound(
-            &task,
-            async move { client.approval_get(&instance_id).await },
-        )
-        .await;
-        Ok(instance.map(to_guest))
+        let asked = Get {
+            instance_id: &instance_id,
+        };
+        let call = self.asks(Function::ApprovalGet, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers_instance(&task, &instance_id).await?;
+            let instance = upstream(&task, task.client.approval_get(&instance_id)).await;
+            instance.map(to_guest)
+        })
+        .await
     }
 
     async fn list_ids(&mut self, listing: Listing) -> wasmtime::Result<Result<Page, Error>> {
-        let task = self.call()?;
-        if let Err(error) = covers_code(&task, &listing.process_code) {
-            return Ok(Err(error));
-        }
-        let listing = match to_listing(listing) {
-            Ok(listing) => listing,
-            Err(error) => return Ok(Err(error)),
-        };
-        let client = task.client.clone();
-        let page = outbound(
-            &task,
-            async move { client.approval_list_ids(&listing).await },
-        )
-        .await;
-        Ok(page.map(|page| Page {
-            instances: page.instances,
-            next_cursor: page.next_cursor,
-        }))
+        let call = self.asks(Function::ApprovalListIds, &listing)?;
+        let task = call.task();
+        call.read(async {
+            covers_code(&task, &listing.process_code)?;
+            let listing = to_listing(listing)?;
+            let page = upstream(&task, task.client.approval_list_ids(&listing)).await?;
+            Ok(Page {
+                instances: page.instances,
+                next_cursor: page.next_cursor,
+            })
+        })
+        .await
     }
 
     async fn terminate(
@@ -70,17 +71,29 @@ impl Host for State {
         operator: Option<UserId>,
         remark: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        if let Err(error) = covers_instance(&task, &instance_id).await {
-            return Ok(Err(error));
-        }
-        let client = task.client.clone();
-        let call = async move {
-            client
-                .approval_terminate(&instance_id, operator.as_deref(), &remark)
-                .await
+        let asked = Terminate {
+            instance_id: &instance_id,
+            operator: operator.as_deref(),
+            remark: &remark,
         };
-        Ok(outbound(&task, call).await)
+        let call = self.asks(Function::ApprovalTerminate, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        call.write(
+            covers_instance(&asking, &instance_id.clone()),
+            move |step| {
+                let (task, id) = (task.clone(), instance_id.clone());
+                let (operator, remark) = (operator.clone(), remark.clone());
+                async move {
+                    if look::terminated(&task, &id, &step).await? {
+                        return Ok(());
+                    }
+                    let client = &task.client;
+                    let call = client.approval_terminate(&id, operator.as_deref(), &remark);
+                    upstream(&task, call).await
+                }
+            },
+        )
+        .await
     }
 
     async fn execute(
@@ -91,27 +104,36 @@ impl Host for State {
         decision: Decision,
         remark: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        if let Err(error) = covers_instance(&task, &instance_id).await {
-            return Ok(Err(error));
-        }
-        let decision = match decision {
-            Decision::Agree => dingtalk::Decision::Agree,
-            Decision::Refuse => dingtalk::Decision::Refuse,
+        let asked = Execute {
+            instance_id: &instance_id,
+            task_id: &task_id,
+            approver: &approver,
+            decision,
+            remark: &remark,
         };
+        let call = self.asks(Function::ApprovalExecute, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        let about = instance_id.clone();
         let verdict = dingtalk::Verdict {
             instance_id,
             task_id,
             approver,
-            decision,
+            decision: match decision {
+                Decision::Agree => dingtalk::Decision::Agree,
+                Decision::Refuse => dingtalk::Decision::Refuse,
+            },
             remark,
         };
-        let client = task.client.clone();
-        Ok(outbound(
-            &task,
-            async move { client.approval_execute(&verdict).await },
-        )
-        .await)
+        call.write(covers_instance(&asking, &about), move |step| {
+            let (task, verdict) = (task.clone(), verdict.clone());
+            async move {
+                if look::executed(&task, &verdict, &step).await? {
+                    return Ok(());
+                }
+                upstream(&task, task.client.approval_execute(&verdict)).await
+            }
+        })
+        .await
     }
 
     async fn comment(
@@ -120,16 +142,51 @@ impl Host for State {
         user_id: UserId,
         text: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        if let Err(error) = covers_instance(&task, &instance_id).await {
-            return Ok(Err(error));
-        }
-        let client = task.client.clone();
-        Ok(outbound(&task, async move {
-            client.approval_comment(&instance_id, &user_id, &text).await
+        let asked = Comment {
+            instance_id: &instance_id,
+            user_id: &user_id,
+            text: &text,
+        };
+        let call = self.asks(Function::ApprovalComment, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        call.write(covers_instance(&asking, &instance_id.clone()), move |_| {
+            let task = task.clone();
+            let (id, user, text) = (instance_id.clone(), user_id.clone(), text.clone());
+            async move {
+                let call = task.client.approval_comment(&id, &user, &text);
+                upstream(&task, call).await
+            }
         })
-        .await)
+        .await
     }
+}
+
+#[derive(Serialize)]
+struct Get<'a> {
+    instance_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Terminate<'a> {
+    instance_id: &'a str,
+    operator: Option<&'a str>,
+    remark: &'a str,
+}
+
+#[derive(Serialize)]
+struct Execute<'a> {
+    instance_id: &'a str,
+    task_id: &'a str,
+    approver: &'a str,
+    decision: Decision,
+    remark: &'a str,
+}
+
+#[derive(Serialize)]
+struct Comment<'a> {
+    instance_id: &'a str,
+    user_id: &'a str,
+    text: &'a str,
 }
 
 fn covers_code(task: &Task, code: &str) -> Result<(), Error> {
@@ -164,7 +221,6 @@ async fn covers_instance(task: &Task, instance_id: &str) -> Result<(), Error> {
     for code in codes {
         let mut cursor = 0;
         loop {
-            let client = task.client.clone();
             let listing = dingtalk::Listing {
                 process_code: code.clone(),
                 start: dingtalk::UnixMs(now.0 - DAYS_LOOKED_BACK * 86_400_000),
@@ -173,11 +229,7 @@ async fn covers_instance(task: &Task, instance_id: &str) -> Result<(), Error> {
                 cursor,
                 size: 20,
             };
-            let page = outbound(
-                task,
-                async move { client.approval_list_ids(&listing).await },
-            )
-            .await?;
+            let page = upstream(task, task.client.approval_list_ids(&listing)).await?;
             if page.instances.iter().any(|id| id == instance_id) {
                 return Ok(());
             }
@@ -266,7 +318,7 @@ fn to_guest(instance: dingtalk::Instance) -> Instance {
         tasks: instance
             .tasks
             .into_iter()
-            .map(|task| Step {
+            .map(|task| Stage {
                 task_id: task.task_id,
                 approver: task.approver,
                 status: task.status,

@@ -1,52 +1,61 @@
 //! `belfry:bot/chat`: groups.
 
+use serde::Serialize;
+
 use super::bindings::belfry::bot::api::{ChatId, Error, MessageId};
 use super::bindings::belfry::bot::chat::{ChatInfo, ChatUpdate, CreatedChat, Host, NewChat};
 use super::bindings::belfry::bot::message::Message;
-use super::{not_granted, outbound};
+use super::{not_granted, upstream};
 use crate::config::Scope;
 use crate::engine::{State, Task};
+use crate::function::Function;
 use crate::ids::PluginName;
 use crate::kv::{KvError, Write};
 
 impl Host for State {
     async fn create(&mut self, chat: NewChat) -> wasmtime::Result<Result<CreatedChat, Error>> {
-        let task = self.call()?;
+        let call = self.asks(Function::ChatCreate, &chat)?;
         let chat = dingtalk::NewChat {
             name: chat.name,
             owner: chat.owner,
             members: chat.members,
             show_history: chat.show_history,
         };
-        let client = task.client.clone();
-        let created = outbound(&task, async move { client.chat_create(&chat).await }).await;
-        if let Ok(created) = &created
-            && matches!(task.grant.chat, Scope::Only(_))
-            && let Err(error) = remember(&task, &created.chat_id).await
-        {
-            // The group exists, so the plugin must hear its id; only the grant to write there is missing.
-            tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a created group");
-        }
-        Ok(created.map(|created| CreatedChat {
-            chat_id: created.chat_id,
-            conversation_id: created.conversation_id,
-        }))
+        let task = call.task();
+        call.write(async { Ok(()) }, move |_| {
+            let (task, chat) = (task.clone(), chat.clone());
+            async move {
+                let created = upstream(&task, task.client.chat_create(&chat)).await?;
+                if matches!(task.grant.chat, Scope::Only(_))
+                    && let Err(error) = remember(&task, &created.chat_id).await
+                {
+                    // The group exists, so the plugin must hear its id; only the grant to write there is missing.
+                    tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a created group");
+                }
+                Ok(CreatedChat {
+                    chat_id: created.chat_id,
+                    conversation_id: created.conversation_id,
+                })
+            }
+        })
+        .await
     }
 
     async fn get(&mut self, chat_id: ChatId) -> wasmtime::Result<Result<ChatInfo, Error>> {
-        let task = self.call()?;
-        if let Err(error) = granted(&task, &chat_id).await {
-            return Ok(Err(error));
-        }
-        let client = task.client.clone();
-        let info = outbound(&task, async move { client.chat_get(&chat_id).await }).await;
-        Ok(info.map(|info| ChatInfo {
-            chat_id: info.chat_id,
-            name: info.name,
-            owner: info.owner,
-            members: info.members,
-            disbanded: info.disbanded,
-        }))
+        let call = self.asks(Function::ChatGet, &Get { chat_id: &chat_id })?;
+        let task = call.task();
+        call.read(async {
+            granted(&task, &chat_id).await?;
+            let info = upstream(&task, task.client.chat_get(&chat_id)).await?;
+            Ok(ChatInfo {
+                chat_id: info.chat_id,
+                name: info.name,
+                owner: info.owner,
+                members: info.members,
+                disbanded: info.disbanded,
+            })
+        })
+        .await
     }
 
     async fn update(
@@ -54,21 +63,23 @@ impl Host for State {
         chat_id: ChatId,
         changes: ChatUpdate,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        if let Err(error) = granted(&task, &chat_id).await {
-            return Ok(Err(error));
-        }
-        let client = task.client.clone();
+        let asked = Update {
+            chat_id: &chat_id,
+            changes: &changes,
+        };
+        let call = self.asks(Function::ChatUpdate, &asked)?;
         let changes = dingtalk::ChatUpdate {
             name: changes.name,
             owner: changes.owner,
             add_members: changes.add_members,
             remove_members: changes.remove_members,
         };
-        Ok(outbound(&task, async move {
-            client.chat_update(&chat_id, &changes).await
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &chat_id.clone()), move |_| {
+            let (task, chat_id, changes) = (task.clone(), chat_id.clone(), changes.clone());
+            async move { upstream(&task, task.client.chat_update(&chat_id, &changes)).await }
         })
-        .await)
+        .await
     }
 
     async fn send(
@@ -76,18 +87,36 @@ impl Host for State {
         chat_id: ChatId,
         message: Message,
     ) -> wasmtime::Result<Result<MessageId, Error>> {
-        let task = self.call()?;
-        if let Err(error) = granted(&task, &chat_id).await {
-            return Ok(Err(error));
-        }
-        let client = task.client.clone();
-        let message = message.into();
-        Ok(outbound(
-            &task,
-            async move { client.chat_send(&chat_id, &message).await },
-        )
-        .await)
+        let asked = Send {
+            chat_id: &chat_id,
+            message: &message,
+        };
+        let call = self.asks(Function::ChatSend, &asked)?;
+        let message = dingtalk::Message::from(message);
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &chat_id.clone()), move |_| {
+            let (task, chat_id, message) = (task.clone(), chat_id.clone(), message.clone());
+            async move { upstream(&task, task.client.chat_send(&chat_id, &message)).await }
+        })
+        .await
     }
+}
+
+#[derive(Serialize)]
+struct Get<'a> {
+    chat_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Update<'a> {
+    chat_id: &'a str,
+    changes: &'a ChatUpdate,
+}
+
+#[derive(Serialize)]
+struct Send<'a> {
+    chat_id: &'a str,
+    message: &'a Message,
 }
 
 /// A plugin whose grant names groups may also use those it created. Their ids stand beside its values, in a space that

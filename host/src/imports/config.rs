@@ -2,10 +2,11 @@
 
 use super::bindings::belfry::bot::config::Host;
 use crate::engine::State;
+use crate::function::Function;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        let task = self.call()?;
+        let task = self.call(Function::ConfigGet)?;
         Ok(task.settings.get(&key).map(|value| match value {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -13,7 +14,7 @@ impl Host for State {
     }
 
     async fn json(&mut self) -> wasmtime::Result<String> {
-        let task = self.call()?;
+        let task = self.call(Function::ConfigJson)?;
         Ok(serde_json::to_string(&*task.settings)?)
     }
 }

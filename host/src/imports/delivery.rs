@@ -3,10 +3,11 @@
 use super::bindings::belfry::bot::delivery::Host;
 use crate::engine::State;
 use crate::event::Origin;
+use crate::function::Function;
 
 impl Host for State {
     async fn raw_json(&mut self) -> wasmtime::Result<String> {
-        let task = self.call()?;
+        let task = self.call(Function::DeliveryRawJson)?;
         if task.envelope.origin != Origin::Robot {
             return Ok(task.envelope.raw.to_string());
         }

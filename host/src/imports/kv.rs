@@ -1,43 +1,49 @@
 //! `belfry:bot/kv`: what a plugin keeps.
 
+use serde::Serialize;
+
 use super::bindings::belfry::bot::kv::{Error, Host};
+use super::value::Value;
 use crate::engine::State;
+use crate::function::Function;
 use crate::kv::{KvError, MAX_TOTAL, MAX_VALUE, Write};
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        let task = self.call()?;
-        Ok(task.kv.get(&task.plugin, &key).await.map_err(to_guest))
+        let call = self.asks(Function::KvGet, &Get { key: &key })?;
+        let task = call.task();
+        let told: Result<Option<Value>, Error> = call
+            .read(async {
+                let found = task.kv.get(&task.plugin, &key).await;
+                found.map(|value| value.map(Value::from)).map_err(to_guest)
+            })
+            .await?;
+        Ok(told.map(|value| value.map(Value::into_bytes)))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let value = Value::from(value);
+        let asked = Set {
+            key: &key,
+            value: &value,
+        };
+        let call = self.asks(Function::KvSet, &asked)?;
         let write = Write {
             key,
-            value: Some(value),
+            value: Some(value.into_bytes()),
             expected: None,
         };
-        Ok(task
-            .kv
-            .write(&task.plugin, write)
-            .await
-            .map(|_| ())
-            .map_err(to_guest))
+        call.write_value(write).await
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
+        let call = self.asks(Function::KvDelete, &Get { key: &key })?;
         let write = Write {
             key,
             value: None,
             expected: None,
         };
-        Ok(task
-            .kv
-            .write(&task.plugin, write)
-            .await
-            .map(|_| ())
-            .map_err(to_guest))
+        call.write_value(write).await
     }
 
     async fn compare_and_set(
@@ -46,13 +52,19 @@ impl Host for State {
         expected: Option<Vec<u8>>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<bool, Error>> {
-        let task = self.call()?;
+        let (value, expected) = (Value::from(value), expected.map(Value::from));
+        let asked = CompareAndSet {
+            key: &key,
+            expected: expected.as_ref(),
+            value: &value,
+        };
+        let call = self.asks(Function::KvCompareAndSet, &asked)?;
         let write = Write {
             key,
-            value: Some(value),
-            expected: Some(expected),
+            value: Some(value.into_bytes()),
+            expected: Some(expected.map(Value::into_bytes)),
         };
-        Ok(task.kv.write(&task.plugin, write).await.map_err(to_guest))
+        call.write_value(write).await
     }
 
     async fn list_keys(
@@ -61,17 +73,48 @@ impl Host for State {
         after: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        let task = self.call()?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(task
-            .kv
-            .keys(&task.plugin, &prefix, after.as_deref(), limit)
-            .await
-            .map_err(to_guest))
+        let asked = ListKeys {
+            prefix: &prefix,
+            after: after.as_deref(),
+            limit,
+        };
+        let call = self.asks(Function::KvListKeys, &asked)?;
+        let task = call.task();
+        call.read(async {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let keys = task.kv.keys(&task.plugin, &prefix, after.as_deref(), limit);
+            keys.await.map_err(to_guest)
+        })
+        .await
     }
 }
 
-fn to_guest(error: KvError) -> Error {
+#[derive(Serialize)]
+struct Get<'a> {
+    key: &'a str,
+}
+
+#[derive(Serialize)]
+struct Set<'a> {
+    key: &'a str,
+    value: &'a Value,
+}
+
+#[derive(Serialize)]
+struct CompareAndSet<'a> {
+    key: &'a str,
+    expected: Option<&'a Value>,
+    value: &'a Value,
+}
+
+#[derive(Serialize)]
+struct ListKeys<'a> {
+    prefix: &'a str,
+    after: Option<&'a str>,
+    limit: u32,
+}
+
+pub(super) fn to_guest(error: KvError) -> Error {
     match error {
         KvError::InvalidKey => Error::InvalidKey,
         KvError::ValueTooLarge => {

@@ -1,14 +1,17 @@
 //! `belfry:bot/notice`: work notices.
 
+use serde::Serialize;
+
 use super::bindings::belfry::bot::api::Error;
 use super::bindings::belfry::bot::message::Message;
 use super::bindings::belfry::bot::notice::State as Stage;
 use super::bindings::belfry::bot::notice::{
     Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
 };
-use super::{invalid, not_granted, outbound};
+use super::{invalid, not_granted, upstream};
 use crate::config::Scope;
 use crate::engine::State;
+use crate::function::Function;
 
 impl Host for State {
     async fn send(
@@ -16,7 +19,11 @@ impl Host for State {
         recipients: Recipients,
         message: Message,
     ) -> wasmtime::Result<Result<NoticeId, Error>> {
-        let task = self.call()?;
+        let asked = Send {
+            recipients: &recipients,
+            message: &message,
+        };
+        let call = self.asks(Function::NoticeSend, &asked)?;
         let recipients = match recipients {
             Recipients::Named(named) => dingtalk::Recipients::Named(dingtalk::NamedRecipients {
                 users: named.users,
@@ -24,75 +31,90 @@ impl Host for State {
             }),
             Recipients::Everyone => dingtalk::Recipients::Everyone,
         };
-        if let Err(error) = covered(&task.grant.notice, &recipients) {
-            return Ok(Err(error));
-        }
-        let (client, message) = (task.client.clone(), message.into());
-        let sent = outbound(&task, async move {
-            client.notice_send(&recipients, &message).await
+        let task = call.task();
+        let allowed = covered(&task.grant.notice, &recipients);
+        let message = dingtalk::Message::from(message);
+        call.write(async { allowed }, move |_| {
+            let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
+            async move {
+                let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
+                sent.map(|id| id.to_string())
+            }
         })
-        .await;
-        Ok(sent.map(|id| id.to_string()))
+        .await
     }
 
     async fn progress(
         &mut self,
         notice: NoticeId,
     ) -> wasmtime::Result<Result<SendingProgress, Error>> {
-        let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
-            Ok(id) => id,
-            Err(error) => return Ok(Err(error)),
-        };
-        let progress = outbound(&task, async move { client.notice_progress(id).await }).await;
-        Ok(progress.map(|progress| SendingProgress {
-            percent: progress.percent,
-            state: match progress.state {
-                dingtalk::NoticeState::Waiting => Stage::Waiting,
-                dingtalk::NoticeState::Running => Stage::Running,
-                dingtalk::NoticeState::Finished => Stage::Finished,
-            },
-        }))
+        let call = self.asks(Function::NoticeProgress, &About { notice: &notice })?;
+        let task = call.task();
+        call.read(async {
+            let id = number(&notice)?;
+            let progress = upstream(&task, task.client.notice_progress(id)).await?;
+            Ok(SendingProgress {
+                percent: progress.percent,
+                state: match progress.state {
+                    dingtalk::NoticeState::Waiting => Stage::Waiting,
+                    dingtalk::NoticeState::Running => Stage::Running,
+                    dingtalk::NoticeState::Finished => Stage::Finished,
+                },
+            })
+        })
+        .await
     }
 
     async fn outcome(
         &mut self,
         notice: NoticeId,
     ) -> wasmtime::Result<Result<SendingOutcome, Error>> {
-        let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
-            Ok(id) => id,
-            Err(error) => return Ok(Err(error)),
-        };
-        let outcome = outbound(&task, async move { client.notice_outcome(id).await }).await;
-        Ok(outcome.map(|outcome| SendingOutcome {
-            invalid_users: outcome.invalid_users,
-            invalid_departments: outcome.invalid_departments,
-            refused: outcome
-                .refused
-                .into_iter()
-                .map(|refusal| Refusal {
-                    user_id: refusal.user_id,
-                    code: refusal.code,
-                })
-                .collect(),
-            failed_users: outcome.failed_users,
-            read_users: outcome.read_users,
-            unread_users: outcome.unread_users,
-        }))
+        let call = self.asks(Function::NoticeOutcome, &About { notice: &notice })?;
+        let task = call.task();
+        call.read(async {
+            let id = number(&notice)?;
+            let outcome = upstream(&task, task.client.notice_outcome(id)).await?;
+            Ok(SendingOutcome {
+                invalid_users: outcome.invalid_users,
+                invalid_departments: outcome.invalid_departments,
+                refused: outcome
+                    .refused
+                    .into_iter()
+                    .map(|refusal| Refusal {
+                        user_id: refusal.user_id,
+                        code: refusal.code,
+                    })
+                    .collect(),
+                failed_users: outcome.failed_users,
+                read_users: outcome.read_users,
+                unread_users: outcome.unread_users,
+            })
+        })
+        .await
     }
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        let client = task.client.clone();
-        let id = match number(&notice) {
-            Ok(id) => id,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(outbound(&task, async move { client.notice_recall(id).await }).await)
+        let call = self.asks(Function::NoticeRecall, &About { notice: &notice })?;
+        let (task, id) = (call.task(), number(&notice));
+        let allowed = id.as_ref().map(|_| ()).map_err(Clone::clone);
+        let id = id.unwrap_or_default();
+        call.write(async { allowed }, move |_| {
+            let task = task.clone();
+            async move { upstream(&task, task.client.notice_recall(id)).await }
+        })
+        .await
     }
+}
+
+#[derive(Serialize)]
+struct Send<'a> {
+    recipients: &'a Recipients,
+    message: &'a Message,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    notice: &'a str,
 }
 
 fn number(notice: &str) -> Result<i64, Error> {

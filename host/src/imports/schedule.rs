@@ -1,38 +1,65 @@
 //! `belfry:bot/schedule`: times at which the plugin wants an event.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::bindings::belfry::bot::schedule::{self as wit, Entry, Error, Host};
 use super::{from_f64, to_f64};
 use crate::clock::{self, UnixMs, later};
 use crate::cron::Cron;
 use crate::engine::{State, Task};
+use crate::function::Function;
 use crate::journal::{MAX_TIMERS, Missed, Repeat, Timer, TimerError};
 
 impl Host for State {
     async fn set(&mut self, timer: wit::Timer) -> wasmtime::Result<Result<(), Error>> {
-        let task = self.call()?;
-        let timer = match read(&task, timer).await {
-            Ok(timer) => timer,
-            Err(reason) => return Ok(Err(Error::Invalid(reason))),
-        };
-        Ok(task.schedule.set(timer).await.map_err(to_guest))
+        let call = self.asks(Function::ScheduleSet, &timer)?;
+        let task = call.task();
+        call.write(async { Ok(()) }, move |_| {
+            let (task, timer) = (Arc::clone(&task), timer.clone());
+            async move {
+                let timer = read(&task, timer).await.map_err(Error::Invalid)?;
+                task.schedule.set(timer).await.map_err(to_guest)
+            }
+        })
+        .await
     }
 
     async fn cancel(&mut self, name: String) -> wasmtime::Result<Result<bool, Error>> {
-        let task = self.call()?;
-        let cancelled = task.schedule.cancel(&task.plugin, &name).await;
-        Ok(cancelled.map_err(to_guest))
+        let call = self.asks(Function::ScheduleCancel, &Cancel { name: &name })?;
+        let task = call.task();
+        call.write(async { Ok(()) }, move |_| {
+            let (task, name) = (Arc::clone(&task), name.clone());
+            async move {
+                let cancelled = task.schedule.cancel(&task.plugin, &name).await;
+                cancelled.map_err(to_guest)
+            }
+        })
+        .await
     }
 
     async fn list_timers(&mut self) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
-        let task = self.call()?;
-        let timers = task.schedule.timers(&task.plugin).await;
-        Ok(timers
-            .map(|timers| timers.into_iter().map(entry).collect())
-            .map_err(to_guest))
+        let call = self.asks(Function::ScheduleListTimers, &ListTimers {})?;
+        let task = call.task();
+        call.read(async {
+            let timers = task.schedule.timers(&task.plugin).await;
+            timers
+                .map(|timers| timers.into_iter().map(entry).collect())
+                .map_err(to_guest)
+        })
+        .await
     }
 }
+
+#[derive(Serialize)]
+struct Cancel<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct ListTimers {}
 
 async fn read(task: &Task, timer: wit::Timer) -> Result<Timer, String> {
     let (due_at, repeat) = match timer.rule {

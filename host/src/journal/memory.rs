@@ -1,26 +1,28 @@
 //! The journal in memory: the same contract without a disk, for tests and as a yardstick.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::amend::SKIPPED;
 use super::claim::{Candidate, choose, places_held};
 use super::{
-    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Selection, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending,
+    EventRecord, Filter, Journal, JournalError, NewEvent, Place, Record, Selection, State,
 };
+use crate::call::Answer;
 use crate::clock::UnixMs;
 use crate::event::Envelope;
 use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::journal::Timer;
 
 mod timers;
+use crate::store::{Join, sqlite};
 
 /// A journal that forgets everything when it is dropped.
 #[derive(Default)]
-pub struct MemoryJournal(Mutex<Inner>);
+pub struct MemoryJournal(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -29,6 +31,7 @@ struct Inner {
     dedupe: HashMap<(String, String), (EventId, UnixMs)>,
     claimed: HashSet<DeliveryId>,
     timers: BTreeMap<(PluginName, String), Timer>,
+    effects: HashMap<DeliveryId, Effects>,
 }
 
 struct Entry {
@@ -69,6 +72,57 @@ impl MemoryJournal {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn record(&mut self, id: &DeliveryId, entries: Vec<Record>) {
+        let effects = self.effects.entry(id.clone()).or_default();
+        let at = |effects: &mut Effects, place: Place| {
+            effects.calls.iter().position(|call| call.place == place)
+        };
+        for entry in entries {
+            match entry {
+                Record::Call(call) => {
+                    effects.run = effects.run.max(call.place.run);
+                    if at(effects, call.place).is_none() {
+                        effects.calls.push(call);
+                    }
+                }
+                Record::Run(run) => effects.run = effects.run.max(run),
+                Record::End { place, answer } => {
+                    if let Some(index) = at(effects, place) {
+                        effects.calls[index].answer = Some(answer);
+                    }
+                }
+                Record::Diverged { place, called } => {
+                    if let Some(index) = at(effects, place) {
+                        effects.calls[index].diverged = Some(called);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Records a call beside a store that has transactions; this one has none.
+struct Joined {
+    inner: Arc<Mutex<Inner>>,
+    id: DeliveryId,
+    before: Vec<Record>,
+    call: Effect,
+}
+
+impl Join for Joined {
+    fn sqlite(&mut self, _: &sqlite::Connection, answer: Answer) -> sqlite::Written {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.record(&self.id, std::mem::take(&mut self.before));
+        let call = Effect {
+            answer: Some(answer),
+            ..self.call.clone()
+        };
+        inner.record(&self.id, vec![Record::Call(call)]);
+        Ok(())
     }
 }
 
@@ -145,6 +199,7 @@ impl Journal for MemoryJournal {
                 if is_first {
                     let envelope = entry.envelope.clone();
                     let value = Claimed {
+                        has_effects: inner.effects.contains_key(&id),
                         id,
                         attempts: delivery.attempts,
                         spared: delivery.spared,
@@ -210,7 +265,10 @@ impl Journal for MemoryJournal {
     ) -> Result<Amended, JournalError> {
         let mut inner = self.inner();
         let Inner {
-            events, claimed, ..
+            events,
+            claimed,
+            effects,
+            ..
         } = &mut *inner;
         let states = selection.states();
         let mut amended = Amended::default();
@@ -248,6 +306,10 @@ impl Journal for MemoryJournal {
                     Some(Change::Retry) => {
                         (delivery.state, delivery.due_at) = (State::Pending, now);
                         (delivery.attempts, delivery.spared) = (0, 0);
+                        if let Some(effects) = effects.get_mut(&place) {
+                            effects.run += 1;
+                            effects.released = effects.run;
+                        }
                     }
                     Some(Change::Skip) => {
                         delivery.state = State::Done;
@@ -257,6 +319,32 @@ impl Journal for MemoryJournal {
             }
         }
         Ok(amended)
+    }
+
+    async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
+        self.inner().record(id, entries);
+        Ok(())
+    }
+
+    async fn record_later(
+        &self,
+        id: &DeliveryId,
+        entries: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        self.record(id, entries).await
+    }
+
+    fn join(&self, id: &DeliveryId, before: Vec<Record>, call: Effect) -> Box<dyn Join> {
+        Box::new(Joined {
+            inner: Arc::clone(&self.0),
+            id: id.clone(),
+            before,
+            call,
+        })
+    }
+
+    async fn effects(&self, id: &DeliveryId) -> Result<Effects, JournalError> {
+        Ok(self.inner().effects.get(id).cloned().unwrap_or_default())
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
@@ -279,6 +367,13 @@ impl Journal for MemoryJournal {
                     reason: delivery.reason.clone(),
                     key: delivery.key.clone(),
                     due_at: (delivery.state == State::Pending).then(|| timestamp(delivery.due_at)),
+                    calls: filter
+                        .id
+                        .and_then(|event| {
+                            let plugin = delivery.plugin.clone();
+                            inner.effects.get(&DeliveryId { event, plugin })
+                        })
+                        .map_or_else(Vec::new, |effects| effects.calls.clone()),
                 })
                 .collect(),
             raw: filter.id.map(|_| entry.envelope.raw.to_string()),

@@ -9,15 +9,17 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::claim::{Candidate, choose, places_held};
 use super::{
-    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Selection, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending,
+    EventRecord, Filter, Journal, JournalError, NewEvent, Record, Selection, State,
 };
 use crate::clock::{self, UnixMs};
 use crate::event::{Envelope, Origin};
 use crate::ids::{DeliveryId, EventId, PluginName};
+use crate::store::Join;
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
+mod effects;
 mod prune;
 mod sums;
 mod timers;
@@ -137,6 +139,42 @@ impl Journal for SqliteJournal {
                 None => return Ok(amended),
             }
         }
+    }
+
+    async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
+        let id = id.clone();
+        Ok(self
+            .store
+            .write(move |connection| effects::record(connection, &id, &entries))
+            .await?)
+    }
+
+    async fn record_later(
+        &self,
+        id: &DeliveryId,
+        entries: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        let id = id.clone();
+        Ok(self
+            .store
+            .write_later(move |connection| effects::record(connection, &id, &entries))
+            .await?)
+    }
+
+    fn join(&self, id: &DeliveryId, before: Vec<Record>, call: Effect) -> Box<dyn Join> {
+        Box::new(effects::Joined {
+            id: id.clone(),
+            before,
+            call,
+        })
+    }
+
+    async fn effects(&self, id: &DeliveryId) -> Result<Effects, JournalError> {
+        let id = id.clone();
+        Ok(self
+            .store
+            .read(move |connection| effects::load(connection, &id))
+            .await?)
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
@@ -402,6 +440,7 @@ fn claimed(
             return Err(damaged(7, "its check sum is wrong"));
         }
         Ok(Claimed {
+            has_effects: effects::exist(connection, &id)?,
             id: id.clone(),
             attempts: row.get(0)?,
             spared: row.get(5)?,
@@ -476,9 +515,15 @@ fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<EventR
     while events.len() < limit
         && let Some(row) = rows.next()?
     {
-        let deliveries = deliveries
+        let mut deliveries = deliveries
             .query_map([row.get::<_, i64>(0)?], delivery_record)?
             .collect::<rusqlite::Result<Vec<_>>>()?;
+        if let Some(event) = filter.id {
+            for delivery in &mut deliveries {
+                let plugin = delivery.plugin.clone();
+                delivery.calls = effects::load(connection, &DeliveryId { event, plugin })?.calls;
+            }
+        }
         let state = State::of_event(deliveries.iter().map(|delivery| delivery.state));
         if filter.state.is_some_and(|wanted| wanted != state) {
             continue;
@@ -514,6 +559,7 @@ fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
         } else {
             None
         },
+        calls: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::store::sqlite::Store;
 
 mod amend;
 mod damage;
+mod effects;
 mod model;
 mod prune;
 

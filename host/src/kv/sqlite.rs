@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Kv, KvError, MAX_KEYS, MAX_TOTAL, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, MAX_TOTAL, Recording, Write, check_key};
 use crate::ids::PluginName;
 use crate::store::sqlite::{Store, StoreError};
 
@@ -40,6 +40,25 @@ impl Kv for SqliteKv {
         self.0
             .write(move |connection| apply(connection, &plugin, &write))
             .await?
+    }
+
+    async fn write_recorded(
+        &self,
+        plugin: &PluginName,
+        write: Write,
+        mut recording: Recording,
+    ) -> Option<Result<bool, KvError>> {
+        if let Err(error) = write.check() {
+            return Some(Err(error));
+        }
+        let plugin = plugin.to_string();
+        let written = self.0.write(move |connection| {
+            let outcome = apply(connection, &plugin, &write)?;
+            let answer = (recording.answer)(&outcome);
+            recording.join.sqlite(connection, answer)?;
+            Ok(outcome)
+        });
+        Some(written.await.unwrap_or_else(|error| Err(error.into())))
     }
 
     async fn keys(

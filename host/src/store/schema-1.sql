@@ -53,6 +53,26 @@ CREATE TABLE timer (
 
 CREATE INDEX timer_due ON timer (plugin, due_at);
 
+-- The host calls of deliveries. `event` has the bytes of the event's id. A row without a fate is a call that was begun
+-- and whose end nobody knows; one with number 0 begins a run and is no call. A call may stand for one of an earlier run.
+CREATE TABLE effect (
+    event            BLOB NOT NULL,
+    plugin           TEXT NOT NULL,
+    run              INTEGER NOT NULL,
+    number           INTEGER NOT NULL,
+    function         TEXT NOT NULL,
+    digest           BLOB NOT NULL,
+    arguments_sha256 BLOB NOT NULL,
+    arguments        TEXT,
+    for_run          INTEGER,
+    for_number       INTEGER,
+    started_at       INTEGER NOT NULL,
+    fate             TEXT,
+    answer           TEXT,
+    diverged         TEXT,
+    PRIMARY KEY (event, plugin, run, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE kv (
     plugin TEXT NOT NULL,
     key    TEXT NOT NULL,

@@ -7,18 +7,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 use tokio::sync::{mpsc, oneshot};
 
 use super::wal;
+
+pub use rusqlite::Connection;
 
 pub use self::backup::backup;
 
 mod backup;
 mod lock;
 
+/// Whether something could be written within a transaction.
+pub type Written = rusqlite::Result<()>;
+
 /// How long an open waits for another user of the store to go away.
 const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4096;
 /// Jobs of one transaction.
@@ -177,6 +183,21 @@ impl Store {
             .await
             .map_err(|_| StoreError::Closed)?;
         reply.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes after everything that waits and before everything that comes later; returns before it is on disk.
+    ///
+    /// For what must keep its order and may be lost in a crash. That the disk refused it is in the log only.
+    pub async fn write_later<T, F>(&self, work: F) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (job, _) = job(work);
+        self.jobs
+            .send(Message::Job(job))
+            .await
+            .map_err(|_| StoreError::Closed)
     }
 
     /// Writes what is waiting and closes the file. Later jobs are answered with [`StoreError::Closed`].

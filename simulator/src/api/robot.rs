@@ -38,6 +38,13 @@ pub(super) fn send_by_session(world: &mut World, call: &ApiCall) -> oapi::Outcom
         return Err(oapi::Refusal::new(400_013, "群已被解散"));
     };
     let (group, members) = (group.id.clone(), group.members.clone());
+    // A repetition after a lost answer is answered like the first and says nothing more.
+    let key = body["msgUuid"].as_str().filter(|key| !key.is_empty());
+    if let (Some(key), Some(id)) = (key, call.query("session"))
+        && world.sessions.repeats(id, key)
+    {
+        return Ok(Map::new());
+    }
     if let Some(message) = webhook_message(&session.app, body, content, &members, call.now) {
         world.say(&group, message);
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 
-use super::{Held, event_id};
+use super::{Held, effects, event_id};
 use crate::clock::UnixMs;
 use crate::ids::{DeliveryId, PluginName};
 use crate::journal::State;
@@ -116,6 +116,9 @@ fn set(
     now: UnixMs,
 ) -> rusqlite::Result<()> {
     let place = (delivery.seq, delivery.id.plugin.as_str());
+    if change == Change::Retry {
+        effects::release(connection, &delivery.id)?;
+    }
     match change {
         Change::Retry => connection
             .prepare_cached(

@@ -144,6 +144,8 @@ fn remove(
         "SELECT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND state IN ({kept}))"
     ))?;
     let mut deliveries = connection.prepare_cached("DELETE FROM delivery WHERE seq = ?1")?;
+    let mut effects = connection
+        .prepare_cached("DELETE FROM effect WHERE event = (SELECT id FROM event WHERE seq = ?1)")?;
     let mut whole = connection
         .prepare_cached("DELETE FROM event WHERE seq = ?1 AND (dedupe IS NULL OR seq < ?2)")?;
     let mut text = connection.prepare_cached("UPDATE event SET raw = '' WHERE seq = ?1")?;
@@ -153,6 +155,7 @@ fn remove(
             continue;
         }
         deliveries.execute([seq])?;
+        effects.execute([seq])?;
         if whole.execute([seq, &keys_end])? == 0 {
             text.execute([seq])?;
         }

@@ -1,0 +1,107 @@
+//! What a host call is given and what comes of it, as it is recorded and compared.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+/// Longer arguments are kept as their digest only: enough to compare them, too little to show them.
+const MAX_ARGUMENTS: usize = 64 << 10;
+
+/// A JSON text of a plugin or of DingTalk. It may be a message, so nothing prints it by the way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Takes a JSON text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(&self.0) {
+            Ok(value) => value.serialize(serializer),
+            // Only a damaged store has a text here that is no JSON.
+            Err(_) => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+/// What a plugin gave with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    /// The SHA-256 of their canonical JSON, by which two calls are compared.
+    pub digest: [u8; 32],
+    /// The JSON, unless it is too long to keep.
+    pub text: Option<Json>,
+}
+
+impl Arguments {
+    /// Digests a canonical JSON text.
+    pub fn new(text: String) -> Self {
+        Self {
+            digest: Sha256::digest(&text).into(),
+            text: (text.len() <= MAX_ARGUMENTS).then(|| Json::new(text)),
+        }
+    }
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It was done.
+    Done,
+    /// It was refused and certainly not done.
+    Refused,
+    /// Nobody knows, and the plugin was told so.
+    Unknown,
+}
+
+impl Fate {
+    const NAMES: [(&'static str, Self); 3] = [
+        ("done", Self::Done),
+        ("refused", Self::Refused),
+        ("unknown", Self::Unknown),
+    ];
+
+    /// The word in the store.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, fate)| *fate == self)
+            .map_or("", |(name, _)| name)
+    }
+
+    /// The fate of that word.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, fate)| *fate)
+    }
+}
+
+/// What a plugin was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What the call came to.
+    pub fate: Fate,
+    /// The answer as JSON.
+    pub text: Json,
+}

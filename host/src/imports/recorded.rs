@@ -1,0 +1,289 @@
+//! The one way of every recorded host call: counted, compared with the records, made if it must be, recorded.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::bindings::belfry::bot::kv;
+use super::told::{MayBeUnknown, Told, Written, answer, answer_of};
+use crate::call::{Arguments, Fate, Json};
+use crate::clock::{self, UnixMs};
+use crate::effect::{Given, Halt, Key, Next, Recorder, Source};
+use crate::engine::{Outbound, State, Task};
+use crate::function::{Function, Policy};
+use crate::journal::{Effect, JournalError, Place};
+use crate::kv::{KvError, Recording, Write};
+
+/// A counted host call, before it is known whether it is made.
+pub(super) struct Call {
+    task: Arc<Task>,
+    function: Function,
+    arguments: Arguments,
+}
+
+/// How a write is made.
+pub(super) enum Step {
+    /// For the first time, with the key under which it may be made again.
+    First(Key),
+    /// Again, with the same key, though it may have been done.
+    Again(Key),
+    /// Only if it was not done.
+    Unless {
+        /// When it was begun.
+        since: UnixMs,
+        /// What the other calls of this function came to.
+        others: Vec<Json>,
+    },
+}
+
+impl State {
+    /// Counts a call of the guest. `arguments` are what the guest gave and nothing else, in an order that never changes.
+    pub(super) fn asks(
+        &mut self,
+        function: Function,
+        arguments: &impl Serialize,
+    ) -> wasmtime::Result<Call> {
+        Ok(Call {
+            task: self.call(function)?,
+            function,
+            arguments: Arguments::new(serde_json::to_string(arguments)?),
+        })
+    }
+}
+
+impl Call {
+    /// The delivery.
+    pub(super) fn task(&self) -> Arc<Task> {
+        Arc::clone(&self.task)
+    }
+
+    /// A call that changes nothing.
+    pub(super) async fn read<A: Told>(self, make: impl Future<Output = A>) -> wasmtime::Result<A> {
+        let recorder = match &self.task.source {
+            Source::Recorded(recorder) => recorder,
+            Source::Given(answers) => {
+                return match answers.answer(self.function, &self.arguments) {
+                    Given::Make => Ok(make.await),
+                    given => self.given(given),
+                };
+            }
+        };
+        match recorder.next(self.function, &self.arguments)? {
+            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
+                let told = make.await;
+                self.keep(recorder, place, None, told)
+            }
+            Next::Diverged(divergence) => Err(Halt::Diverged(divergence).into()),
+        }
+    }
+
+    /// A call that changes something outside. It is made only if it is `allowed`, is made as a task of the host, and its
+    /// end is recorded whether or not the guest lives to hear it.
+    pub(super) async fn write<A: MayBeUnknown, F>(
+        self,
+        allowed: impl Future<Output = Result<(), A::Error>>,
+        make: impl Fn(Step) -> F + Send + 'static,
+    ) -> wasmtime::Result<A>
+    where
+        F: Future<Output = A> + Send + 'static,
+    {
+        let recorder = match &self.task.source {
+            Source::Recorded(recorder) => Arc::clone(recorder),
+            Source::Given(answers) => {
+                // A write that somebody stands in for is never made.
+                let given = answers.answer(self.function, &self.arguments);
+                return self.given(given);
+            }
+        };
+        match recorder.next(self.function, &self.arguments)? {
+            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Reuse { place, of, answer } => {
+                let told = self.decode(&answer.text)?;
+                self.keep(&recorder, place, Some(of), told)
+            }
+            Next::Make { place } => {
+                if let Err(error) = allowed.await {
+                    return self.keep(&recorder, place, None, A::refused(error));
+                }
+                let first = Step::First(recorder.key(place));
+                self.carry(&recorder, place, Some(None), first, make).await
+            }
+            Next::Ambiguous {
+                place,
+                of,
+                since,
+                is_recorded,
+            } => {
+                let begin = (!is_recorded).then_some(Some(of));
+                let policy = self.task.grant.policy(self.function);
+                let step = match policy {
+                    Policy::Resend => Step::Again(recorder.key(of)),
+                    Policy::Look => Step::Unless {
+                        since,
+                        others: recorder.done(self.function),
+                    },
+                    Policy::Unknown => {
+                        let told = A::unknown("it was begun before, and no answer came");
+                        return self.settle(&recorder, place, begin, told).await;
+                    }
+                };
+                if allowed.await.is_err() {
+                    // The refusal would be true of a second time only.
+                    let told = A::unknown("it was begun before, and is not granted any more");
+                    return self.settle(&recorder, place, begin, told).await;
+                }
+                self.carry(&recorder, place, begin, step, make).await
+            }
+            Next::Diverged(divergence) => Err(Halt::Diverged(divergence).into()),
+        }
+    }
+
+    /// Makes a write. `begin` is what its beginning is recorded with, unless that is recorded already: the earlier call it
+    /// stands for, if there is one.
+    async fn carry<A: MayBeUnknown, F>(
+        self,
+        recorder: &Arc<Recorder>,
+        place: Place,
+        begin: Option<Option<Place>>,
+        step: Step,
+        make: impl Fn(Step) -> F + Send + 'static,
+    ) -> wasmtime::Result<A>
+    where
+        F: Future<Output = A> + Send + 'static,
+    {
+        let recorder = Arc::clone(recorder);
+        let tracker = self.task.outbound.clone();
+        let policy = self.task.grant.policy(self.function);
+        let carried = async move {
+            let _busy = recorder.busy().await;
+            let since = clock::now();
+            if let Some(stands_for) = begin {
+                let call = recorder.call(place, self.function, self.arguments);
+                recorder.begin(Effect { stands_for, ..call }).await?;
+            }
+            let again = match (&step, policy) {
+                (Step::First(key), Policy::Resend) => Some(Step::Again(key.clone())),
+                (Step::First(_), Policy::Look) => Some(Step::Unless {
+                    since,
+                    others: recorder.done(self.function),
+                }),
+                _ => None,
+            };
+            let mut told = make(step).await;
+            if told.fate() == Fate::Unknown
+                && let Some(again) = again
+            {
+                // A lost answer is as good as a crash: the same policy tells what to do about it.
+                told = make(again).await;
+            }
+            recorder.end(place, self.function, answer(&told)).await;
+            Ok::<A, Halt>(told)
+        };
+        Ok(Outbound::new(&tracker, carried).await?)
+    }
+
+    /// Records the end of a write that is not made.
+    async fn settle<A: Told>(
+        self,
+        recorder: &Recorder,
+        place: Place,
+        begin: Option<Option<Place>>,
+        told: A,
+    ) -> wasmtime::Result<A> {
+        match begin {
+            Some(stands_for) => self.keep(recorder, place, stands_for, told),
+            None => {
+                recorder.end(place, self.function, answer(&told)).await;
+                Ok(told)
+            }
+        }
+    }
+
+    /// A write of the plugin's own values: one transaction with its record.
+    pub(super) async fn write_value<T: Written>(
+        self,
+        write: Write,
+    ) -> wasmtime::Result<Result<T, kv::Error>>
+    where
+        Result<T, kv::Error>: Told<Error = kv::Error>,
+    {
+        let recorder = match &self.task.source {
+            Source::Recorded(recorder) => recorder,
+            Source::Given(answers) => {
+                let given = answers.answer(self.function, &self.arguments);
+                return self.given(given);
+            }
+        };
+        let place = match recorder.next(self.function, &self.arguments)? {
+            Next::Answer(answer) => return self.decode(&answer.text),
+            Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
+                place
+            }
+            Next::Diverged(divergence) => return Err(Halt::Diverged(divergence).into()),
+        };
+        if let Err(error) = write.check() {
+            return self.keep(recorder, place, None, Err(super::kv::to_guest(error)));
+        }
+        let call = recorder.call(place, self.function, self.arguments.clone());
+        let recording = Recording {
+            join: recorder.join(call),
+            answer: |outcome| answer_of::<T>(outcome).0,
+        };
+        let (kv, plugin) = (&self.task.kv, &self.task.plugin);
+        let outcome = match kv.write_recorded(plugin, write.clone(), recording).await {
+            // Nothing was written, and the same disk would have to take the record of that.
+            Some(Err(KvError::Unavailable(reason))) => {
+                return Err(Halt::Journal(JournalError::Unusable(reason)).into());
+            }
+            Some(outcome) => outcome,
+            None => {
+                let outcome = kv.write(plugin, write).await;
+                let (answer, told) = answer_of::<T>(&outcome);
+                let call = recorder.call(place, self.function, self.arguments.clone());
+                recorder.keep(call, answer);
+                return Ok(told);
+            }
+        };
+        let (answer, told) = answer_of::<T>(&outcome);
+        recorder.joined(answer.fate);
+        Ok(told)
+    }
+
+    /// Records a call that has ended and changed nothing, and tells the plugin.
+    fn keep<A: Told>(
+        &self,
+        recorder: &Recorder,
+        place: Place,
+        stands_for: Option<Place>,
+        told: A,
+    ) -> wasmtime::Result<A> {
+        let mut told = told;
+        let mut kept = answer(&told);
+        // What was done once must be told as it was.
+        if stands_for.is_none() && !recorder.has_room(kept.text.expose().len()) {
+            told = A::too_large();
+            kept = answer(&told);
+        }
+        let call = recorder.call(place, self.function, self.arguments.clone());
+        recorder.keep(Effect { stands_for, ..call }, kept);
+        Ok(told)
+    }
+
+    fn given<A: Told>(&self, given: Given) -> wasmtime::Result<A> {
+        let reason = match given {
+            Given::Answer(text) => return self.decode(&text),
+            Given::Make => "it must not be made".to_owned(),
+            Given::Nothing(reason) => reason,
+        };
+        Err(Halt::Unanswered {
+            function: self.function,
+            reason,
+        }
+        .into())
+    }
+
+    fn decode<A: Told>(&self, text: &Json) -> wasmtime::Result<A> {
+        serde_json::from_str(text.expose()).map_err(|_| Halt::Unreadable(self.function).into())
+    }
+}
