@@ -440,7 +440,7 @@ fn claimed(
             return Err(damaged(7, "its check sum is wrong"));
         }
         Ok(Claimed {
-            has_effects: effects::exist(connection, &id)?,
+            has_effects: effects::exist(connection, id)?,
             id: id.clone(),
             attempts: row.get(0)?,
             spared: row.get(5)?,
