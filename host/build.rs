@@ -23,7 +23,10 @@ fn main() -> io::Result<()> {
         code.push_str("];\n");
     }
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("bundle.rs"), code)
+    let bundle = Path::new(&out).join("bundle.rs");
+    // A target folder may have been copied with hard links; the copy must keep its own list.
+    let _ = fs::remove_file(&bundle);
+    fs::write(bundle, code)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -17,6 +17,9 @@ use crate::meter::Meter;
 use crate::reload::Reloads;
 use crate::wake::Waker;
 
+pub use self::amend::Request as AmendRequest;
+
+mod amend;
 pub mod metrics;
 mod snapshot;
 
@@ -51,6 +54,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/api/snapshot", get(snapshot::snapshot))
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
+        .merge(amend::routes())
         .with_state(admin)
 }
 

@@ -24,6 +24,7 @@ use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
 use crate::plugin::Summary;
 use crate::reload::{self, Refusal, Reloader, Reloads};
+use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::server;
 use crate::store::sqlite::{self, Store};
@@ -73,6 +74,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
     operators: JoinHandle<()>,
@@ -103,6 +105,7 @@ impl Host {
             tracing::warn!(%warning, "bot.toml");
         }
         let settings = config.server.clone();
+        let keep = config.store.keep;
         let (retry, max_concurrent) = (config.retry, config.engine.max_concurrent as usize);
         // Ports first: what is already in use should not cost a compilation.
         let public = listen(settings.listen, "server.listen").await?;
@@ -128,6 +131,10 @@ impl Host {
             timers: Arc::clone(&sqlite) as _,
             waker: waker.clone(),
             was_set: Waker::default(),
+        };
+        let retention = Retention {
+            journal: Arc::clone(&sqlite),
+            keep,
         };
         let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
@@ -187,6 +194,7 @@ impl Host {
             store,
             outbound,
             intake: tokio::spawn(public),
+            retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
@@ -205,6 +213,8 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        // What it removes in one go is little, but nobody needs to wait for a whole pass.
+        self.retention.abort();
         self.stop_work.cancel();
         self.outbound.close();
         let dispatch = self.dispatch.abort_handle();

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 mod check;
 mod dev;
 mod events;
+mod journal;
 mod plugin;
 mod rebuild;
 mod rules;
@@ -74,9 +75,13 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::Command),
 
-    /// Look into the journal.
+    /// Look into the journal, and run dead or parked deliveries again.
     #[command(subcommand)]
     Events(events::Command),
+
+    /// Copy or check the file of the journal.
+    #[command(subcommand)]
+    Journal(journal::Command),
 
     /// Ask the rules about an event.
     #[command(subcommand)]
@@ -93,7 +98,8 @@ pub(crate) async fn run() -> ExitCode {
         Command::Simulator(options) => simulator::run(options).await,
         Command::Check(options) => check::run(options).await,
         Command::Plugin(command) => plugin::run(command).await,
-        Command::Events(command) => events::run(&command),
+        Command::Events(command) => events::run(&command).await,
+        Command::Journal(command) => journal::run(&command),
         Command::Rules(command) => rules::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -11,7 +11,7 @@ pub use self::grant::{Grant, Recipients, Scope};
 pub use self::hook::Hook;
 pub use self::limits::{Limits, show_bytes};
 pub use self::plugin::Plugin;
-pub use self::process::{Engine, Server, Store};
+pub use self::process::{Engine, Keep, Server, Store};
 
 use self::document::Document;
 use self::section::Section;

@@ -240,7 +240,8 @@ fn remember(done: &mut BTreeMap<Place, Deed>, call: Effect) {
 
 /// The version of the plugin that a delivery belongs to: the one that last wrote something, unless that is longer ago.
 pub fn pinned_to(effects: &Effects, not_before: UnixMs) -> Option<PluginDigest> {
-    let writes = |call: &&Effect| call.function.class().is_write();
+    let writes =
+        |call: &&Effect| call.place.run >= effects.released && call.function.class().is_write();
     let first = effects.calls.iter().find(writes)?;
     let last = effects.calls.iter().rev().find(writes)?;
     (first.started_at >= not_before).then_some(last.digest)

@@ -11,6 +11,7 @@ use crate::event::{Envelope, Kind};
 use crate::ids::{AppName, DeliveryId, EventId, PluginName};
 use crate::store::Join;
 
+pub use self::amend::{Amended, Change, Selection};
 pub use self::effect::{Effect, Effects, Place, Record};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::SqliteJournal;
@@ -18,6 +19,7 @@ pub use self::timers::{
     DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers, Turn,
 };
 
+mod amend;
 mod claim;
 mod effect;
 mod memory;
@@ -142,7 +144,7 @@ pub enum Ending {
 }
 
 /// Where a delivery or an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It waits for its turn, its retry or the end of its attempt.
@@ -266,7 +268,7 @@ pub trait Journal: Send + Sync {
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
 
     /// Claims deliveries that are due for free places. Of one plugin and key only the oldest open one is ever due, and
-    /// a plugin gets no more places than it may hold and than it leaves free.
+    /// none while another is claimed; a plugin gets no more places than it may hold and than it leaves free.
     async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError>;
 
     /// Ends the attempt on a claimed delivery.
@@ -276,6 +278,15 @@ pub trait Journal: Send + Sync {
         ending: Ending,
         now: UnixMs,
     ) -> Result<(), JournalError>;
+
+    /// Makes deliveries run again or never more, as a person wants it; without a change only counts them. What runs now
+    /// is left alone. A delivery that runs again waits for one of its key that runs now, and goes before younger ones.
+    async fn amend(
+        &self,
+        selection: &Selection,
+        change: Option<Change>,
+        now: UnixMs,
+    ) -> Result<Amended, JournalError>;
 
     /// Records host calls, in order; returns when they are on disk.
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError>;

@@ -29,6 +29,7 @@ pub mod kv;
 pub mod meter;
 pub mod plugin;
 pub mod reload;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod runner;

@@ -3,6 +3,7 @@
 use crate::call::Answer;
 
 pub mod sqlite;
+pub mod wal;
 
 /// What one part of the store writes in the transaction of another: both happen or neither.
 pub trait Join: Send {

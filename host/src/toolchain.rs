@@ -5,6 +5,7 @@
 //! | language | a folder with | needs |
 //! | --- | --- | --- |
 //! | Rust | `Cargo.toml` | rustup's target `wasm32-wasip2` |
+//! | Go | `go.mod` | Go 1.25 or newer, else by pip |
 //! | C | `*.c` | zig, by pip |
 //!
 //! The first row that fits counts. A plugin's contract lies in its folder `wit`: `world.wit` names what it imports, and
@@ -16,8 +17,10 @@ use std::{fs, io};
 mod bindings;
 mod bundle;
 mod c;
+mod go;
 mod rust;
 mod scaffold;
+mod snapshot;
 mod tool;
 
 pub(crate) use scaffold::{Name, scaffold};
@@ -28,12 +31,14 @@ pub(crate) use tool::{Missing, Tools};
 pub(crate) enum Language {
     /// With rustup and cargo.
     Rust,
+    /// With the standard compiler.
+    Go,
     /// With zig's C compiler.
     C,
 }
 
 /// Languages in the order in which a folder is asked for their marks.
-const LANGUAGES: &[Language] = &[Language::Rust, Language::C];
+const LANGUAGES: &[Language] = &[Language::Rust, Language::Go, Language::C];
 
 /// Folders inside a plugin's folder that hold nothing an author wrote.
 const MADE: &[&str] = &[
@@ -115,6 +120,7 @@ impl Language {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::Go => "Go",
             Self::C => "C",
         }
     }
@@ -123,15 +129,17 @@ impl Language {
     fn template(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::Go => "go",
             Self::C => "c",
         }
     }
 
-    /// The command that runs the tests of its template, inside the folder.
-    pub(crate) fn test_command(self) -> &'static str {
+    /// The command that runs the test of its template, inside the folder and after the first build.
+    pub(crate) async fn test_command(self, folder: &Path, tools: &Tools) -> String {
         match self {
-            Self::Rust => "cargo test",
-            Self::C => "cc -o gen/test test.c answer.c && gen/test",
+            Self::Rust => "cargo test".to_owned(),
+            Self::Go => go::test_command(folder, tools).await,
+            Self::C => "cc -o gen/test test.c answer.c && gen/test".to_owned(),
         }
     }
 
@@ -139,6 +147,7 @@ impl Language {
     fn mark(self) -> &'static str {
         match self {
             Self::Rust => rust::MARK,
+            Self::Go => go::MARK,
             Self::C => c::MARK,
         }
     }
@@ -146,6 +155,7 @@ impl Language {
     fn marks(self, folder: &Path) -> bool {
         match self {
             Self::Rust => folder.join(rust::MARK).is_file(),
+            Self::Go => folder.join(go::MARK).is_file(),
             Self::C => c::marks(folder),
         }
     }
@@ -154,6 +164,7 @@ impl Language {
     pub(crate) async fn missing(self, folder: &Path, tools: &Tools) -> Vec<Missing> {
         let missing = match self {
             Self::Rust => rust::missing(folder).await,
+            Self::Go => go::missing(folder, tools).await,
             Self::C => c::missing(tools),
         };
         missing.into_iter().collect()
@@ -162,6 +173,7 @@ impl Language {
     async fn compile(self, job: &Job<'_>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Rust => rust::compile(job).await,
+            Self::Go => go::compile(job).await,
             Self::C => c::compile(job).await,
         }
     }

@@ -205,7 +205,7 @@ async fn events_are_listed_and_shown_as_the_contract_says() {
     let shown = belfry(&stage, &["events", "show", id]).await;
     assert_eq!(shown.code, Some(0), "{}", shown.errors);
     let (head, body) = shown.output.split_once("\n{").unwrap();
-    insta::assert_snapshot!(steady(head), @"
+    insta::assert_snapshot!(steady(head), @r#"
     event     iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii
     app       acme
     kind      chat-message
@@ -217,13 +217,16 @@ async fn events_are_listed_and_shown_as_the_contract_says() {
     state     done
     attempts  1
     key       cidOncall==
+    call      0.1 robot.reply: done
+      asked       {"message":{"Text":"two"},"mentions":{"user_ids":[],"mobiles":[],"all":false}}
+      answered    {"Ok":null}
 
     plugin    grumpy
     state     dead
     attempts  1
     key       cidOncall==
     reason    plugin rejected the event: does not want this one
-    ");
+    "#);
     assert!(body.contains("\"content\": \" two\""), "{body}");
     let nobody = belfry(
         &stage,

@@ -1,6 +1,7 @@
 //! End-to-end stories: a simulated DingTalk, a belfry, real sockets.
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
+mod amend;
 mod bad_input;
 mod cli;
 mod dedupe;
@@ -9,6 +10,7 @@ mod durability;
 mod effects;
 mod egress;
 mod inspect;
+mod languages;
 mod limits;
 mod parking;
 mod reload;

@@ -40,7 +40,8 @@ enum Task {
 
     /// Build the sample plugins to plugins/NAME.wasm.
     ///
-    /// Every Rust plugin in plugins/ is compiled to a WebAssembly component. A file is replaced in one step and only if
+    /// Every plugin in plugins/ is compiled to a WebAssembly component: those in Rust by cargo, the sample `hello` in
+    /// other languages by belfry, which is built for that and installs their compilers. A file is replaced in one step and only if
     /// it changed, so a running bot picks up whole files and nothing else.
     Plugins,
 
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Dev(options) => dev::run(&options),
         Task::Test(options) => test::run(&options),
-        Task::Plugins => plugins::build_samples(),
+        Task::Plugins => plugins::build_all(),
         Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
     };

@@ -10,7 +10,13 @@ use serde_json::Value;
 
 use crate::{shell, target};
 
-/// Builds every sample plugin and puts its component at plugins/NAME.wasm, NAME being its folder.
+/// Builds every sample in every language.
+pub(crate) fn build_all() -> Result<()> {
+    build_samples()?;
+    build_languages(&build_belfry()?, true)
+}
+
+/// Builds every sample plugin in Rust and puts its component at plugins/NAME.wasm, NAME being its folder.
 pub(crate) fn build_samples() -> Result<()> {
     target::ensure()?;
     let folder = shell::root().join("plugins");
@@ -36,6 +42,65 @@ pub(crate) fn build_samples() -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Samples that take long to build, or that the host takes long to compile.
+const SLOW: &[&str] = &["hello-py"];
+
+/// Builds the samples in other languages than Rust with belfry itself, which installs the compilers it needs.
+pub(crate) fn build_languages(belfry: &Path, with_slow: bool) -> Result<()> {
+    let folders = languages(&shell::root().join("plugins"), with_slow)?;
+    shell::say("building the samples in other languages, installing their compilers if need be");
+    let mut build = shell::command(belfry.as_os_str(), ["plugin", "build", "--install"]);
+    shell::run(build.args(folders))
+}
+
+/// The folders of `hello` in other languages.
+fn languages(plugins: &Path, with_slow: bool) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(plugins).with_context(|| format!("cannot read {}", plugins.display()))?;
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.is_dir()
+                && name.starts_with("hello-")
+                && (with_slow || !SLOW.contains(&name.as_ref()))
+        })
+        .collect();
+    folders.sort();
+    Ok(folders)
+}
+
+/// Builds belfry together with what tests need of it, and says where the program is.
+///
+/// Built alone, it would be built with other features of the same crates, a second time.
+pub(crate) fn build_belfry() -> Result<PathBuf> {
+    shell::say("building belfry (several minutes the first time, seconds later)");
+    let output = shell::cargo(["build", "--workspace", "--bins", "--tests"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("cannot build belfry ({})", output.status);
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(program)
+        .context("cargo built no program belfry")
+}
+
+/// The program belfry, if one of cargo's messages speaks of it.
+fn program(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_program = message["target"]["name"] == "belfry"
+        && message["target"]["kind"][0] == "bin"
+        && message["profile"]["test"] == false;
+    if !is_program {
+        return None;
+    }
+    message["executable"].as_str().map(PathBuf::from)
 }
 
 /// Builds the badly behaved guests to tests/guests/target/wasm32-wasip2/release/, if the checkout has them.
@@ -177,6 +242,35 @@ mod tests {
         );
         assert_eq!(component("not json", folder), None);
         assert_eq!(component(r#"{"reason":"build-finished"}"#, folder), None);
+    }
+
+    #[test]
+    fn the_program_is_told_from_its_own_tests() {
+        let message = |kind: &str, test: bool| {
+            serde_json::json!({
+                "target": {"name": "belfry", "kind": [kind]},
+                "profile": {"test": test},
+                "executable": "/t/belfry",
+            })
+            .to_string()
+        };
+        assert_eq!(program(&message("bin", false)), Some("/t/belfry".into()));
+        assert_eq!(program(&message("bin", true)), None);
+        assert_eq!(program(&message("lib", false)), None);
+        assert_eq!(program("not json"), None);
+    }
+
+    #[test]
+    fn every_language_has_its_folder_and_slow_ones_can_be_left_out() {
+        let plugins = shell::root().join("plugins");
+        let all = languages(&plugins, true).unwrap();
+        for name in ["hello-c", "hello-go"] {
+            assert!(all.contains(&plugins.join(name)), "{name}");
+        }
+        let quick = languages(&plugins, false).unwrap();
+        for name in SLOW {
+            assert!(!quick.contains(&plugins.join(name)), "{name}");
+        }
     }
 
     #[test]

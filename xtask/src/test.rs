@@ -9,7 +9,8 @@ use crate::{plugins, shell};
 /// What `test` takes.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Run the tests of the workspace only: no documentation tests, no tests of the plugins.
+    /// Run the tests of the workspace only: no documentation tests, no tests of the plugins, no guests that are slow to
+    /// build (Python).
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -24,15 +25,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     plugins::build_guests()?;
     // The stories start the real program, which cargo does not build for another package's tests. Built together with the
     // tests, it shares its libraries with them; alone, cargo would compile tokio and what uses it a second time.
-    shell::say("building belfry (several minutes the first time, seconds later)");
-    shell::run(&mut shell::cargo([
-        "build",
-        "--workspace",
-        "--bins",
-        "--tests",
-    ]))?;
+    let belfry = plugins::build_belfry()?;
+    plugins::build_languages(&belfry, !options.quick)?;
 
-    let mut steps = vec![("tests of the workspace", workspace_tests(&options.runner))];
+    let mut steps = vec![("tests of the workspace", workspace_tests(options))];
     if !options.quick {
         steps.push((
             "documentation tests",
@@ -45,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     shell::run_all(steps)
 }
 
-fn workspace_tests(arguments: &[String]) -> Command {
+fn workspace_tests(options: &Options) -> Command {
     let mut command = if shell::succeeds(&mut shell::cargo(["nextest", "--version"])) {
         shell::cargo(["nextest", "run", "--workspace"])
     } else {
@@ -62,6 +58,9 @@ fn workspace_tests(arguments: &[String]) -> Command {
             "--no-fail-fast",
         ])
     };
-    command.args(arguments);
+    command.args(&options.runner);
+    if options.quick {
+        command.env("BELFRY_TEST_QUICK", "1");
+    }
     command
 }

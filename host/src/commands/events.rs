@@ -6,9 +6,11 @@ use anyhow::{Context, bail};
 use belfry::call::Json;
 use belfry::config::Config;
 use belfry::ids::EventId;
-use belfry::journal::{Effect, EventRecord, Filter, Place, SqliteJournal, State};
+use belfry::journal::{Change, Effect, EventRecord, Filter, Place, SqliteJournal, State};
 
 use super::{ConfigFile, Output, print_json};
+
+mod amend;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -16,6 +18,12 @@ pub(super) enum Command {
     List(List),
     /// Show one event with its text.
     Show(Show),
+    /// Run parked and dead deliveries again; what is pending of a single event at once.
+    ///
+    /// Works beside a running belfry (over its operators' listener) and without one.
+    Retry(amend::Options),
+    /// Take deliveries for done; they never run again.
+    Skip(amend::Options),
 }
 
 #[derive(clap::Args)]
@@ -54,7 +62,7 @@ pub(super) struct Show {
 }
 
 #[allow(clippy::print_stdout)]
-pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(list) => {
             let filter = Filter {
@@ -68,6 +76,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 Output::Text => print!("{}", table(&events)),
             }
         }
+        Command::Retry(options) => return amend::run(options, Change::Retry).await,
+        Command::Skip(options) => return amend::run(options, Change::Skip).await,
         Command::Show(show) => {
             let events = read(
                 &show.file,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::section::Section;
+use super::section::{Section, duration_of};
 use crate::health;
 use crate::retry::Policy;
 
@@ -26,6 +26,26 @@ pub struct Server {
 pub struct Store {
     /// The SQLite file.
     pub path: PathBuf,
+    /// How long and how much is kept.
+    pub keep: Keep,
+}
+
+/// What is kept of events that are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// For so long; `None` for ever.
+    pub age: Option<Duration>,
+    /// As long as all together takes no more bytes; `None` for any size.
+    pub size: Option<u64>,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            age: Some(Duration::from_secs(7 * 24 * 3600)),
+            size: None,
+        }
+    }
 }
 
 /// `[engine]`: cannot change without a restart.
@@ -72,7 +92,7 @@ pub(super) fn server(root: &mut Section<'_>) -> Server {
 }
 
 pub(super) fn store(root: &mut Section<'_>) -> Store {
-    let mut path = root.path_from_here("belfry.db");
+    let (mut path, mut keep) = (root.path_from_here("belfry.db"), Keep::default());
     if let Some(mut section) = root.section("store") {
         let wanted = "\"sqlite:FILE\" (a NATS cluster is not in this version)";
         if let Some(file) = section.parsed("url", wanted, |url| {
@@ -82,9 +102,21 @@ pub(super) fn store(root: &mut Section<'_>) -> Store {
         }) {
             path = section.path_from_here(&file);
         }
+        let wanted = "a duration of an hour or more, such as \"7d\", or \"forever\"";
+        if let Some(age) = section.parsed("keep", wanted, |text| match text {
+            "forever" => Some(None),
+            text => duration_of(text)
+                .filter(|age| *age >= Duration::from_secs(3600))
+                .map(Some),
+        }) {
+            keep.age = age;
+        }
+        if let Some(size) = section.bytes_within("max-size", 16 << 20..=1 << 40) {
+            keep.size = Some(size);
+        }
         section.finish();
     }
-    Store { path }
+    Store { path, keep }
 }
 
 pub(super) fn engine(root: &mut Section<'_>, store: &Store) -> Engine {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use super::{Config, Engine, Server, Store};
+use super::{Config, Engine, Keep, Server, Store};
 use crate::retry::Policy;
 
 /// The keys that differ and cannot change while belfry runs, each with both values.
@@ -35,8 +35,22 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         format!("{drain:?}"),
         format!("{:?}", server.drain),
     );
-    let Store { path } = &old.store;
+    let Store { path, keep } = &old.store;
     compare("store.url", shown(path), shown(&new.store.path));
+    let shown_age = |keep: &Keep| {
+        keep.age
+            .map_or_else(|| "forever".to_owned(), |age| format!("{age:?}"))
+    };
+    let shown_size = |keep: &Keep| {
+        keep.size
+            .map_or_else(|| "any".to_owned(), |size| size.to_string())
+    };
+    compare("store.keep", shown_age(keep), shown_age(&new.store.keep));
+    compare(
+        "store.max-size",
+        shown_size(keep),
+        shown_size(&new.store.keep),
+    );
     let Engine {
         max_concurrent,
         cache,

@@ -437,7 +437,7 @@ fn split_unit(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
-fn duration_of(text: &str) -> Option<Duration> {
+pub(super) fn duration_of(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text)?;
     let seconds = match unit {
         "ms" => number / 1e3,

@@ -44,6 +44,7 @@ fn standing_for(run: u32, number: u32, effect: Effect) -> Effect {
 fn effects(run: u32, calls: &[Effect]) -> Effects {
     Effects {
         run,
+        released: 0,
         calls: calls.to_vec(),
     }
 }
@@ -259,7 +260,10 @@ fn what_a_plugin_did_not_cope_with_is_the_last_thing_it_heard() {
 #[test]
 fn a_delivery_belongs_to_the_version_that_wrote_for_it() {
     let read = record(0, 1, GET, "a", Some(Fate::Done));
-    assert_eq!(pinned_to(&effects(0, &[read.clone()]), UnixMs(0)), None);
+    assert_eq!(
+        pinned_to(&effects(0, std::slice::from_ref(&read)), UnixMs(0)),
+        None
+    );
     let write = Effect {
         digest: PluginDigest::of(b"other"),
         ..record(0, 2, SEND, "a", None)
@@ -270,6 +274,12 @@ fn a_delivery_belongs_to_the_version_that_wrote_for_it() {
         Some(PluginDigest::of(b"other"))
     );
     assert_eq!(pinned_to(&both, UnixMs(3)), None, "it is long ago");
+    let released = Effects {
+        run: 1,
+        released: 1,
+        ..both
+    };
+    assert_eq!(pinned_to(&released, UnixMs(0)), None, "a person began anew");
 }
 
 /// A deterministic plugin as the cursor sees it: the calls it makes, one after the other.

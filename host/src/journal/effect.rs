@@ -49,6 +49,8 @@ pub struct Effect {
 pub struct Effects {
     /// The present run.
     pub run: u32,
+    /// The run from which on it belongs to a version of the plugin: a person began it, on whatever version there is.
+    pub released: u32,
     /// The calls, in order.
     pub calls: Vec<Effect>,
 }

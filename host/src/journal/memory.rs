@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::amend::SKIPPED;
 use super::claim::{Candidate, choose, first_due, places_held};
 use super::{
-    Appended, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending, EventRecord, Filter,
-    Journal, JournalError, NewEvent, Open, Place, Places, Record, State,
+    Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending,
+    EventRecord, Filter, Journal, JournalError, NewEvent, Open, Place, Places, Record, Selection,
+    State,
 };
 use crate::call::Answer;
 use crate::clock::UnixMs;
@@ -49,7 +51,26 @@ struct Delivery {
     reason: Option<String>,
 }
 
+impl Inner {
+    /// Plugin and key of every claimed delivery.
+    fn held_keys(&self) -> HashSet<(PluginName, String)> {
+        let key = |id: &DeliveryId| {
+            let entry = self.events.get(self.sequence.get(&id.event)?)?;
+            let mut deliveries = entry.deliveries.iter();
+            let delivery = deliveries.find(|delivery| delivery.plugin == id.plugin)?;
+            Some((id.plugin.clone(), delivery.key.clone()))
+        };
+        self.claimed.iter().filter_map(key).collect()
+    }
+}
+
 impl MemoryJournal {
+    /// Forgets what is claimed, as a crash does.
+    #[cfg(test)]
+    pub(super) fn forget_claims(&self) {
+        self.inner().claimed.clear();
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,7 +181,8 @@ impl Journal for MemoryJournal {
 
     async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
-        let mut keys: HashSet<(&str, &str)> = HashSet::new();
+        // A claimed delivery holds its key, also against an older one that a person made run again.
+        let mut keys = inner.held_keys();
         let mut ready = Vec::new();
         for entry in inner.events.values() {
             let open = entry
@@ -173,8 +195,8 @@ impl Journal for MemoryJournal {
                     event,
                     plugin: plugin.clone(),
                 };
-                let is_first = keys.insert((delivery.plugin.as_str(), &delivery.key));
-                if is_first && !inner.claimed.contains(&id) {
+                let is_first = keys.insert((delivery.plugin.clone(), delivery.key.clone()));
+                if is_first {
                     let envelope = entry.envelope.clone();
                     let value = Claimed {
                         has_effects: inner.effects.contains_key(&id),
@@ -233,6 +255,70 @@ impl Journal for MemoryJournal {
         };
         inner.claimed.remove(id);
         Ok(())
+    }
+
+    async fn amend(
+        &self,
+        selection: &Selection,
+        change: Option<Change>,
+        now: UnixMs,
+    ) -> Result<Amended, JournalError> {
+        let mut inner = self.inner();
+        let Inner {
+            events,
+            claimed,
+            effects,
+            ..
+        } = &mut *inner;
+        let states = selection.states();
+        let mut amended = Amended::default();
+        for entry in events.values_mut() {
+            let Envelope {
+                id, received_at, ..
+            } = entry.envelope;
+            if selection.event.is_some_and(|event| event != id)
+                || !selection.covers_time(received_at)
+            {
+                continue;
+            }
+            for delivery in &mut entry.deliveries {
+                let of_plugin = selection
+                    .plugin
+                    .as_ref()
+                    .is_none_or(|plugin| *plugin == delivery.plugin);
+                if !of_plugin
+                    || !states.contains(&delivery.state)
+                    || !selection.covers_reason(delivery.reason.as_deref())
+                {
+                    continue;
+                }
+                let place = DeliveryId {
+                    event: id,
+                    plugin: delivery.plugin.clone(),
+                };
+                if claimed.contains(&place) {
+                    amended.running += 1;
+                    continue;
+                }
+                amended.deliveries += 1;
+                match change {
+                    None => {}
+                    Some(Change::Retry) => {
+                        (delivery.state, delivery.due_at) = (State::Pending, now);
+                        (delivery.attempts, delivery.spared) = (0, 0);
+                        if let Some(effects) = effects.get_mut(&place) {
+                            effects.run += 1;
+                            effects.released = effects.run;
+                        }
+                    }
+                    Some(Change::Skip) => {
+                        delivery.state = State::Done;
+                        delivery.reason = Some(SKIPPED.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(amended)
     }
 
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {

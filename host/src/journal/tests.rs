@@ -1,17 +1,18 @@
 //! What every journal keeps to: one suite, run on each implementation.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::clock;
 use crate::event::Origin;
 use crate::store::sqlite::Store;
 
+mod amend;
+mod damage;
 mod effects;
+mod model;
+mod prune;
 
 const NOW: UnixMs = UnixMs(1_000_000);
 
@@ -378,116 +379,4 @@ async fn many_appends_at_once_are_all_there() {
         assert_eq!(appended.unwrap().unwrap(), Appended::New);
     }
     assert_eq!(journal.list(&Filter::default()).await.unwrap().len(), 500);
-}
-
-/// Something that happens to a journal.
-#[derive(Debug, Clone)]
-enum Step {
-    Append { key: u8, dedupe: Option<u8> },
-    Claim { limit: usize },
-    Finish { which: usize, how: u8 },
-    Reopen,
-    Later,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..3_u8, proptest::option::of(0..6_u8)).prop_map(|(key, dedupe)| Step::Append { key, dedupe }),
-        3 => (1..4_usize).prop_map(|limit| Step::Claim { limit }),
-        4 => (0..8_usize, 0..4_u8).prop_map(|(which, how)| Step::Finish { which, how }),
-        1 => Just(Step::Reopen),
-        1 => Just(Step::Later),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    /// SQLite, closed and opened at any point, behaves as memory does, apart from forgetting claims when it is closed.
-    #[test]
-    fn sqlite_agrees_with_memory(steps in proptest::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(compare(steps));
-    }
-}
-
-async fn compare(steps: Vec<Step>) {
-    let folder = tempfile::tempdir().unwrap();
-    let (mut disk, memory) = (sqlite(&folder).await, MemoryJournal::default());
-    let mut claimed: Vec<Claimed> = Vec::new();
-    let mut now = NOW;
-    for step in steps {
-        match step {
-            Step::Append { key, dedupe } => {
-                let mut event = event("acme", &key.to_string(), &["a", "b"]);
-                event.dedupe = dedupe.map(|dedupe| Dedupe {
-                    key: dedupe.to_string(),
-                    window: None,
-                });
-                assert_eq!(
-                    disk.append(event.clone()).await.unwrap(),
-                    memory.append(event).await.unwrap()
-                );
-            }
-            Step::Claim { limit } => {
-                let (from_disk, from_memory) = (
-                    disk.claim_due(now, limit.into()).await.unwrap(),
-                    memory.claim_due(now, limit.into()).await.unwrap(),
-                );
-                let ids = |claims: &Claims| {
-                    claims
-                        .due
-                        .iter()
-                        .map(|claimed| (claimed.id.clone(), claimed.attempts))
-                        .collect::<BTreeMap<_, _>>()
-                };
-                assert_eq!(ids(&from_disk), ids(&from_memory));
-                assert_eq!(from_disk.next_due, from_memory.next_due);
-                claimed.extend(from_disk.due);
-            }
-            Step::Finish { which, how } if !claimed.is_empty() => {
-                let delivery = claimed.remove(which % claimed.len());
-                let ending = match how {
-                    0 => Ending::Done,
-                    1 => Ending::Retry {
-                        at: clock::later(now, Duration::from_secs(5)),
-                        reason: reason(),
-                        spared: false,
-                    },
-                    2 => Ending::Parked { reason: reason() },
-                    _ => Ending::Dead { reason: reason() },
-                };
-                disk.finish(&delivery.id, ending.clone(), now)
-                    .await
-                    .unwrap();
-                memory.finish(&delivery.id, ending, now).await.unwrap();
-            }
-            Step::Finish { .. } => {}
-            Step::Reopen => {
-                drop(disk);
-                disk = sqlite(&folder).await;
-                // Those that were claimed come back; both sides claim them again.
-                let back = disk.claim_due(now, usize::MAX.into()).await.unwrap();
-                let mut all: Vec<DeliveryId> =
-                    back.due.iter().map(|claimed| claimed.id.clone()).collect();
-                let fresh = memory.claim_due(now, usize::MAX.into()).await.unwrap();
-                let mut expected: Vec<DeliveryId> = fresh
-                    .due
-                    .iter()
-                    .chain(&claimed)
-                    .map(|claimed| claimed.id.clone())
-                    .collect();
-                all.sort();
-                expected.sort();
-                assert_eq!(all, expected);
-                claimed = back.due;
-            }
-            Step::Later => now = clock::later(now, Duration::from_secs(10)),
-        }
-    }
-    let (from_disk, from_memory) = (
-        disk.list(&Filter::default()).await.unwrap(),
-        memory.list(&Filter::default()).await.unwrap(),
-    );
-    assert_eq!(from_disk, from_memory);
 }

@@ -7,6 +7,8 @@ CREATE TABLE event (
     origin      TEXT NOT NULL,
     received_at INTEGER NOT NULL,
     dedupe      TEXT,
+    -- Over id, app, origin, received_at and raw.
+    sum         INTEGER NOT NULL,
     raw         TEXT NOT NULL
 ) STRICT;
 
@@ -26,6 +28,8 @@ CREATE TABLE delivery (
     due_at      INTEGER NOT NULL,
     reason      TEXT,
     finished_at INTEGER,
+    -- Over the event's id, plugin and key.
+    sum         INTEGER NOT NULL,
     PRIMARY KEY (seq, plugin)
 ) STRICT, WITHOUT ROWID;
 

@@ -10,13 +10,22 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 use tokio::sync::{mpsc, oneshot};
 
+use super::wal;
 use crate::clock;
 use crate::meter::{self, Metric};
 
 pub use rusqlite::Connection;
 
+pub use self::backup::backup;
+
+mod backup;
+mod lock;
+
 /// Whether something could be written within a transaction.
 pub type Written = rusqlite::Result<()>;
+
+/// How long an open waits for another user of the store to go away.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4096;
@@ -67,6 +76,9 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// Another process uses the file.
+    #[error("the store {0:?} is in use by another belfry")]
+    InUse(PathBuf),
     /// The file was written by a newer belfry.
     #[error("the store {path:?} has version {found}, this belfry knows up to {known}")]
     Newer {
@@ -134,11 +146,28 @@ struct Readers {
 impl Store {
     /// Opens or creates the file and brings its layout up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, PATIENCE)
+    }
+
+    /// As [`Store::open`], but waits for nobody.
+    pub fn open_at_once(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, Duration::ZERO)
+    }
+
+    fn open_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let lock = lock::take(path, patience)?;
+        report_log(path);
         let connection = open_writer(path)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_loop(connection, queue))
+            .spawn(move || {
+                let closing = write_loop(connection, queue);
+                drop(lock);
+                if let Some(done) = closing {
+                    let _ = done.send(());
+                }
+            })
             .map_err(|error| StoreError::Disk(error.to_string()))?;
         Ok(Self {
             jobs,
@@ -267,6 +296,8 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Takes effect in a new file only, before anything is in it: free pages can be given back piece by piece.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     // SQLite ignores pragmas it cannot honour, so each one is read back.
     for (pragma, value, expected) in [
         ("journal_mode", "wal", "wal"),
@@ -292,6 +323,30 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Says what of the log will not be read; SQLite itself does not.
+fn report_log(path: &Path) {
+    match wal::survey(path) {
+        Ok(Some(log)) if log.lost_a_commit => {
+            tracing::error!(
+                ?path,
+                committed = log.committed,
+                ignored = log.ignored,
+                "the log of the store is damaged, and what its last part had is lost unless a crash cut it off"
+            );
+        }
+        Ok(Some(log)) if log.ignored > 0 => {
+            tracing::warn!(
+                ?path,
+                committed = log.committed,
+                ignored = log.ignored,
+                "the log of the store ends in a write that was cut off and never acknowledged"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(?path, %error, "cannot look at the log of the store"),
+    }
+}
+
 fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
@@ -311,7 +366,11 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
+/// Answers with who waits for the end, if somebody does.
+fn write_loop(
+    connection: Connection,
+    mut queue: mpsc::Receiver<Message>,
+) -> Option<oneshot::Sender<()>> {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     let mut closing = None;
     while closing.is_none()
@@ -332,9 +391,7 @@ fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Message>) {
     }
     // Closing the last connection brings everything from the log into the file itself.
     drop(connection);
-    if let Some(done) = closing {
-        let _ = done.send(());
-    }
+    closing
 }
 
 /// Runs a batch in one transaction and answers its jobs.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_bindgen_core::{Files, WorldGenerator};
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use super::Error;
 
@@ -59,6 +59,12 @@ impl World {
             write(&folder.join(name), bytes)?;
         }
         Ok(())
+    }
+
+    /// Writes into a core module what it means, for compilers that cannot link an object that says so.
+    pub(super) fn embed(&self, module: &mut Vec<u8>) -> Result<(), Error> {
+        embed_component_metadata(module, &self.resolve, self.id, StringEncoding::UTF8)
+            .map_err(|error| Error::Encode(format!("{error:#}")))
     }
 }
 

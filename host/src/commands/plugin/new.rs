@@ -37,12 +37,14 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot make the plugin {:?}", name.as_str()))?;
     let shown = folder.display();
     println!("{shown} is a new plugin in {}. Next:\n", lang.name());
-    for missing in lang.missing(&folder, &options.tools.tools()?).await {
-        println!("  First, this is missing: {missing}\n");
+    let tools = options.tools.tools()?;
+    for missing in lang.missing(&folder, &tools).await {
+        println!("  First, this is missing: {missing}");
+        println!("  or let belfry do it: belfry plugin build --install {shown}\n");
     }
     println!(
-        "  (cd {shown} && {})    # its test\n  belfry plugin build {shown}    # makes {shown}.wasm\n",
-        lang.test_command()
+        "  belfry plugin build {shown}    # makes {shown}.wasm\n  (cd {shown} && {})    # its test\n",
+        lang.test_command(&folder, &tools).await
     );
     let config = &options.file.config;
     println!(

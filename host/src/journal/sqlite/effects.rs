@@ -12,6 +12,8 @@ use crate::store::Join;
 
 /// A row with this number begins its run and is no call.
 const BEGINS: u32 = 0;
+/// Stands in the place of the function where a person began the run.
+const BY_A_PERSON: &str = "released";
 
 /// Writes in order. A call that is there already stays as it is: the same record may come in two ways.
 pub(super) fn record(
@@ -75,6 +77,18 @@ fn record_one(connection: &Connection, id: &DeliveryId, entry: &Record) -> rusql
     Ok(())
 }
 
+/// Begins a run on whatever version of the plugin there is, if anything is recorded of the delivery.
+pub(super) fn release(connection: &Connection, id: &DeliveryId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO effect (event, plugin, run, number, function, digest, arguments_sha256, started_at)
+             SELECT ?1, ?2, max(run) + 1, ?3, ?4, x'', x'', 0 FROM effect WHERE event = ?1 AND plugin = ?2
+             HAVING count(*) > 0",
+        )?
+        .execute(params![id.event.as_bytes(), id.plugin.as_str(), BEGINS, BY_A_PERSON])?;
+    Ok(())
+}
+
 fn update(
     connection: &Connection,
     id: &DeliveryId,
@@ -119,6 +133,8 @@ pub(super) fn load(connection: &Connection, id: &DeliveryId) -> rusqlite::Result
         effects.run = row.get(0)?;
         if row.get::<_, u32>(1)? != BEGINS {
             effects.calls.push(effect(row)?);
+        } else if row.get_ref(2)?.as_str()? == BY_A_PERSON {
+            effects.released = effects.run;
         }
     }
     Ok(effects)

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::sums::Sums;
 use super::{SqliteJournal, append, damaged, text};
 use crate::clock::UnixMs;
 use crate::ids::PluginName;
@@ -61,7 +62,10 @@ impl Timers for SqliteJournal {
     }
 
     async fn fire(&self, turn: Turn) -> Result<bool, JournalError> {
-        let fired = self.store.write(move |connection| fire(connection, &turn));
+        let sums = turn.event.as_ref().map(Sums::of);
+        let fired = self
+            .store
+            .write(move |connection| fire(connection, &turn, sums.as_ref()));
         Ok(fired.await?)
     }
 }
@@ -152,7 +156,7 @@ fn due(
     Ok(found)
 }
 
-fn fire(connection: &Connection, turn: &Turn) -> rusqlite::Result<bool> {
+fn fire(connection: &Connection, turn: &Turn, sums: Option<&Sums>) -> rusqlite::Result<bool> {
     let Turn { timer, event, next } = turn;
     let same = params![timer.plugin.as_str(), timer.name, timer.revision];
     let moved = match next {
@@ -168,8 +172,8 @@ fn fire(connection: &Connection, turn: &Turn) -> rusqlite::Result<bool> {
     if moved == 0 {
         return Ok(false);
     }
-    if let Some(event) = event {
-        let appended = append(connection, event)?;
+    if let Some((event, sums)) = event.as_ref().zip(sums) {
+        let appended = append(connection, event, sums)?;
         debug_assert_eq!(
             appended,
             Appended::New,

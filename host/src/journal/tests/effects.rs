@@ -58,6 +58,7 @@ async fn calls_are_read_back_as_they_were_recorded_and_only_for_their_delivery()
         journal.record(&one, records).await.unwrap();
         let expected = Effects {
             run: 0,
+            released: 0,
             calls: vec![read.clone(), begun.clone()],
         };
         assert_eq!(journal.effects(&one).await.unwrap(), expected);
@@ -77,6 +78,7 @@ async fn calls_are_read_back_as_they_were_recorded_and_only_for_their_delivery()
             .unwrap();
         let expected = Effects {
             run: 1,
+            released: 0,
             calls: vec![
                 Effect {
                     diverged: Some(Json::new("{}")),
@@ -121,6 +123,27 @@ async fn a_claim_says_that_there_are_calls_and_a_retry_keeps_them() {
         let claimed = claim(&journal, NOW).await.pop().unwrap();
         assert!(claimed.has_effects);
         assert_eq!(journal.effects(&id).await.unwrap().calls.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_person_runs_again_begins_anew_and_belongs_to_no_version() {
+    on_each(async |journal| {
+        let id = delivery(&journal).await;
+        let records = vec![Record::Call(call(1, Function::ChatSend, Some(answer("1"))))];
+        journal.record(&id, records).await.unwrap();
+        let dead = Ending::Dead { reason: reason() };
+        journal.finish(&id, dead, NOW).await.unwrap();
+        let selection = Selection {
+            event: Some(id.event),
+            ..Selection::default()
+        };
+        let amended = journal.amend(&selection, Some(Change::Retry), NOW).await;
+        assert_eq!(amended.unwrap().deliveries, 1);
+        let effects = journal.effects(&id).await.unwrap();
+        assert_eq!((effects.run, effects.released), (1, 1));
+        assert_eq!(effects.calls.len(), 1);
     })
     .await;
 }

@@ -1,0 +1,185 @@
+//! Plugins in every language: the same sample does the same, and a folder just made answers as it is.
+
+use std::path::{Path, PathBuf};
+
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, components, wait_for, wait_until};
+use serde_json::{Value, json};
+
+/// Whether the guests that take long to build and to compile are left out, as `cargo xtask test --quick` does.
+#[allow(dead_code, reason = "asked by the slow languages")]
+fn is_quick() -> bool {
+    std::env::var_os("BELFRY_TEST_QUICK").is_some()
+}
+
+#[tokio::test]
+async fn the_sample_in_rust_greets_counts_and_asks_for_an_approval() {
+    sample("hello").await;
+}
+
+#[tokio::test]
+async fn the_sample_in_c_greets_counts_and_asks_for_an_approval() {
+    sample("hello-c").await;
+}
+
+#[tokio::test]
+async fn the_sample_in_go_greets_counts_and_asks_for_an_approval() {
+    sample("hello-go").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_rust_builds_and_answers_as_it_is() {
+    scaffold("rust").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_c_builds_and_answers_as_it_is() {
+    scaffold("c").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_go_builds_and_answers_as_it_is() {
+    scaffold("go").await;
+}
+
+/// What plugins/hello/README.md promises of the sample, in whatever language.
+async fn sample(component: &str) {
+    let plugin = |name: &str, process: &str| {
+        Plugin::new(name, component)
+            .line("grant = { robot = true, kv = true, approval = [\"PROC-1\"] }")
+            .line(&format!("config = {{ {process} }}"))
+    };
+    let stage = Stage::new(&Bot::new().plugin(plugin(component, "process = \"PROC-1\""))).await;
+    let belfry = stage.host().await;
+
+    let plugins = belfry.doors.get("/api/plugins").await;
+    assert_eq!(plugins["plugins"][0]["version"], "0.1.0", "{plugins}");
+
+    for (number, sender) in [(1, "alice"), (2, "alice"), (3, "bob")] {
+        stage.dingtalk.say(ONCALL, sender, "@acme /hello").await;
+        let answer = wait_for("the greeting comes", async || {
+            let answers = stage.dingtalk.answers(ONCALL).await;
+            answers.get(number - 1).cloned()
+        })
+        .await;
+        let wanted = format!(", number {number}");
+        assert!(
+            answer.starts_with("hello, ") && answer.ends_with(&wanted),
+            "{component} said {answer:?} to {sender}"
+        );
+    }
+
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "@acme good morning")
+        .await;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "@acme /hello leave")
+        .await;
+    let instance = wait_for("the approval is started", async || {
+        stage.dingtalk.get("approvals").await.get(0).cloned()
+    })
+    .await;
+    assert_eq!(instance["originator"], "alice", "{instance}");
+    assert_eq!(instance["processCode"], "PROC-1", "{instance}");
+    assert!(instance.to_string().contains("\"hello\""), "{instance}");
+    let id = instance["id"].as_str().unwrap();
+    wait_until("the asker learns the instance", async || {
+        let answers = stage.dingtalk.answers(ONCALL).await;
+        answers[3..] == [format!("approval {id} is on its way")]
+    })
+    .await;
+
+    // Without a process the same request is over at once, with the reason in the operator's words.
+    stage.write(&Bot::new().plugin(plugin(component, "")));
+    let (status, report) = belfry.doors.reload().await;
+    assert_eq!(status, 200, "{report}");
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "@acme /hello leave")
+        .await;
+    wait_until("the delivery is given up", async || {
+        let deliveries = belfry.doors.deliveries(component).await;
+        deliveries[0]["state"] == "dead"
+    })
+    .await;
+    let delivery = &belfry.doors.deliveries(component).await[0];
+    assert_eq!(delivery["attempts"], 1, "{delivery}");
+    let reason = delivery["reason"].as_str().unwrap();
+    assert!(reason.contains("config `process` is missing"), "{reason}");
+    belfry.stop().await;
+}
+
+/// `plugin new`, `plugin build`, the printed lines in bot.toml, an answer, and the folder's own test.
+async fn scaffold(language: &str) {
+    let stage = Stage::new(&Bot::new()).await;
+    let config = stage.file("bot.toml");
+    let parent = stage.file("plugins");
+    let folder = parent.join("on-call");
+    let (config_text, parent) = (text_of(&config), text_of(&parent));
+    let made = belfry(&[
+        "plugin",
+        "new",
+        "--lang",
+        language,
+        "on-call",
+        "--in",
+        &parent,
+        "--config",
+        &config_text,
+    ])
+    .await;
+    let built = belfry(&["plugin", "build", &text_of(&folder), "--output", "json"]).await;
+    let built: Value = serde_json::from_str(&built).unwrap();
+    assert_eq!(built[0]["changed"], json!(true), "{built}");
+
+    // Exactly what was printed.
+    let start = made.find("[[plugin]]").unwrap();
+    let table = made[start..].split("\n\n").next().unwrap();
+    let bot = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{bot}\n{table}\n")).unwrap();
+    let host = stage.host().await;
+    stage.dingtalk.say(ONCALL, "alice", "@acme /on-call").await;
+    let answer = wait_for("the new plugin answers", async || {
+        stage.dingtalk.answers(ONCALL).await.first().cloned()
+    })
+    .await;
+    assert!(answer.starts_with("Hello, "), "{answer}");
+    host.stop().await;
+
+    let line = made.lines().find(|line| line.contains("# its test"));
+    let line = line.unwrap().split('#').next().unwrap().trim();
+    let mut test = tokio::process::Command::new("sh");
+    test.args(["-c", line])
+        .env("CARGO_TARGET_DIR", cargo_target());
+    let tested = test.output().await.unwrap();
+    assert!(
+        tested.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&tested.stderr)
+    );
+}
+
+/// Runs the program, which must succeed, and returns what it printed. A compiler may take a minute.
+async fn belfry(arguments: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(components::belfry());
+    command
+        .args(arguments)
+        .env("CARGO_TARGET_DIR", cargo_target());
+    let ended = command.kill_on_drop(true).output().await.unwrap();
+    assert!(
+        ended.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+/// Crates are compiled here, so that what they depend on is compiled once.
+fn cargo_target() -> PathBuf {
+    components::cache().join("new-plugins")
+}
+
+fn text_of(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
