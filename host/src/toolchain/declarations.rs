@@ -8,6 +8,58 @@ use wit_bindgen_core::wit_parser::{
     WorldItem,
 };
 
+/// Names that WIT allows and JavaScript does not, for functions and parameters.
+const RESERVED: &[&str] = &[
+    "arguments",
+    "await",
+    "break",
+    "case",
+    "catch",
+    "class",
+    "const",
+    "continue",
+    "debugger",
+    "default",
+    "delete",
+    "do",
+    "else",
+    "enum",
+    "eval",
+    "export",
+    "extends",
+    "false",
+    "finally",
+    "for",
+    "function",
+    "if",
+    "implements",
+    "import",
+    "in",
+    "instanceof",
+    "interface",
+    "let",
+    "new",
+    "null",
+    "package",
+    "private",
+    "protected",
+    "public",
+    "return",
+    "static",
+    "super",
+    "switch",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "typeof",
+    "var",
+    "void",
+    "while",
+    "with",
+    "yield",
+];
+
 /// The declarations of a world.
 pub(super) fn declarations(resolve: &Resolve, world: WorldId) -> String {
     let world = &resolve.worlds[world];
@@ -50,9 +102,17 @@ impl Writer<'_> {
                     format!("Throws an `Error` whose `payload` is the `{error}` of this module.")
                 });
                 self.docs(&function.docs, 2, refusal.as_deref());
+                let name = camel(&function.name);
                 let signature = self.signature(function);
-                self.line(2, &format!("export function {signature};"));
+                if RESERVED.contains(&name.as_str()) {
+                    self.line(2, &format!("function {name}_{signature};"));
+                    self.line(2, &format!("export {{ {name}_ as {name} }};"));
+                } else {
+                    self.line(2, &format!("export function {name}{signature};"));
+                }
             }
+            // Without this, what is not exported would be visible too.
+            self.line(2, "export {};");
         }
         self.line(0, "}");
     }
@@ -66,8 +126,9 @@ impl Writer<'_> {
                 .refusal(function)
                 .map(|error| format!("To fail, throw a `{error}`."));
             self.docs(&function.docs, 4, refusal.as_deref());
+            let name = camel(&function.name);
             let signature = self.signature(function);
-            self.line(4, &format!("{signature};"));
+            self.line(4, &format!("{name}{signature};"));
         }
         self.line(2, "}");
     }
@@ -141,11 +202,7 @@ impl Writer<'_> {
                 None => self.name(result),
             },
         };
-        format!(
-            "{}({}): {result}",
-            camel(&function.name),
-            parameters.join(", ")
-        )
+        format!("({}): {result}", parameters.join(", "))
     }
 
     /// The type of the failures of a function that can fail.
@@ -302,6 +359,7 @@ interface talk {
   /// Says it.
   say-it: func(note: note, at: f64) -> result<string, error>;
   hush: func();
+  delete: func(in: u32);
 }
 
 interface hear {
