@@ -193,7 +193,13 @@ impl Writer<'_> {
         let parameters: Vec<String> = function
             .params
             .iter()
-            .map(|parameter| format!("{}: {}", camel(&parameter.name), self.name(&parameter.ty)))
+            .map(|parameter| {
+                let mut name = camel(&parameter.name);
+                if RESERVED.contains(&name.as_str()) {
+                    name.push('_');
+                }
+                format!("{name}: {}", self.name(&parameter.ty))
+            })
             .collect();
         let result = match &function.result {
             None => "void".to_owned(),
