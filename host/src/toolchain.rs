@@ -7,6 +7,9 @@
 //! | Rust | `Cargo.toml` | rustup's target `wasm32-wasip2` |
 //! | Go | `go.mod` | Go 1.25 or newer, else by pip |
 //! | C | `*.c` | zig, by pip |
+//! | Python | `app.py` | componentize-py, by pip |
+//! | TypeScript | `plugin.ts` | TypeScript and componentize-qjs, by npm |
+//! | JavaScript | `plugin.js` | componentize-qjs, by npm |
 //!
 //! The first row that fits counts. A plugin's contract lies in its folder `wit`: `world.wit` names what it imports, and
 //! `wit/deps` is kept at the contract of this belfry by every build.
@@ -17,7 +20,10 @@ use std::{fs, io};
 mod bindings;
 mod bundle;
 mod c;
+mod declarations;
 mod go;
+mod javascript;
+mod python;
 mod rust;
 mod scaffold;
 mod snapshot;
@@ -35,10 +41,25 @@ pub(crate) enum Language {
     Go,
     /// With zig's C compiler.
     C,
+    /// With componentize-py, which brings CPython.
+    Python,
+    /// With the TypeScript compiler, then as JavaScript.
+    #[value(name = "ts", alias = "typescript")]
+    TypeScript,
+    /// With componentize-qjs, which brings QuickJS.
+    #[value(name = "js", alias = "javascript")]
+    JavaScript,
 }
 
 /// Languages in the order in which a folder is asked for their marks.
-const LANGUAGES: &[Language] = &[Language::Rust, Language::Go, Language::C];
+const LANGUAGES: &[Language] = &[
+    Language::Rust,
+    Language::Go,
+    Language::C,
+    Language::Python,
+    Language::TypeScript,
+    Language::JavaScript,
+];
 
 /// Folders inside a plugin's folder that hold nothing an author wrote.
 const MADE: &[&str] = &[
@@ -122,6 +143,9 @@ impl Language {
             Self::Rust => "Rust",
             Self::Go => "Go",
             Self::C => "C",
+            Self::Python => "Python",
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
         }
     }
 
@@ -131,6 +155,9 @@ impl Language {
             Self::Rust => "rust",
             Self::Go => "go",
             Self::C => "c",
+            Self::Python => "python",
+            Self::TypeScript => "ts",
+            Self::JavaScript => "js",
         }
     }
 
@@ -140,6 +167,9 @@ impl Language {
             Self::Rust => "cargo test".to_owned(),
             Self::Go => go::test_command(folder, tools).await,
             Self::C => "cc -o gen/test test.c answer.c && gen/test".to_owned(),
+            Self::Python => "python3 -m unittest".to_owned(),
+            Self::TypeScript => "belfry plugin build . && node --test".to_owned(),
+            Self::JavaScript => "node --test".to_owned(),
         }
     }
 
@@ -149,14 +179,16 @@ impl Language {
             Self::Rust => rust::MARK,
             Self::Go => go::MARK,
             Self::C => c::MARK,
+            Self::Python => python::MARK,
+            Self::TypeScript => javascript::TYPED_MARK,
+            Self::JavaScript => javascript::MARK,
         }
     }
 
     fn marks(self, folder: &Path) -> bool {
         match self {
-            Self::Rust => folder.join(rust::MARK).is_file(),
-            Self::Go => folder.join(go::MARK).is_file(),
             Self::C => c::marks(folder),
+            _ => folder.join(self.mark()).is_file(),
         }
     }
 
@@ -166,6 +198,9 @@ impl Language {
             Self::Rust => rust::missing(folder).await,
             Self::Go => go::missing(folder, tools).await,
             Self::C => c::missing(tools),
+            Self::Python => python::missing(tools),
+            Self::TypeScript => return javascript::missing_for_types(tools).collect(),
+            Self::JavaScript => javascript::missing(tools),
         };
         missing.into_iter().collect()
     }
@@ -175,6 +210,9 @@ impl Language {
             Self::Rust => rust::compile(job).await,
             Self::Go => go::compile(job).await,
             Self::C => c::compile(job).await,
+            Self::Python => python::compile(job).await,
+            Self::TypeScript => javascript::compile_typed(job).await,
+            Self::JavaScript => javascript::compile(job).await,
         }
     }
 }

@@ -6,7 +6,6 @@ use belfry_tests::{Bot, ONCALL, Plugin, Stage, components, wait_for, wait_until}
 use serde_json::{Value, json};
 
 /// Whether the guests that take long to build and to compile are left out, as `cargo xtask test --quick` does.
-#[allow(dead_code, reason = "asked by the slow languages")]
 fn is_quick() -> bool {
     std::env::var_os("BELFRY_TEST_QUICK").is_some()
 }
@@ -27,6 +26,23 @@ async fn the_sample_in_go_greets_counts_and_asks_for_an_approval() {
 }
 
 #[tokio::test]
+async fn the_sample_in_javascript_greets_counts_and_asks_for_an_approval() {
+    sample("hello-js").await;
+}
+
+#[tokio::test]
+async fn the_sample_in_typescript_greets_counts_and_asks_for_an_approval() {
+    sample("hello-ts").await;
+}
+
+#[tokio::test]
+async fn the_sample_in_python_greets_counts_and_asks_for_an_approval() {
+    if !is_quick() {
+        sample("hello-py").await;
+    }
+}
+
+#[tokio::test]
 async fn a_new_plugin_in_rust_builds_and_answers_as_it_is() {
     scaffold("rust").await;
 }
@@ -39,6 +55,23 @@ async fn a_new_plugin_in_c_builds_and_answers_as_it_is() {
 #[tokio::test]
 async fn a_new_plugin_in_go_builds_and_answers_as_it_is() {
     scaffold("go").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_javascript_builds_and_answers_as_it_is() {
+    scaffold("js").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_typescript_builds_and_answers_as_it_is() {
+    scaffold("ts").await;
+}
+
+#[tokio::test]
+async fn a_new_plugin_in_python_builds_and_answers_as_it_is() {
+    if !is_quick() {
+        scaffold("python").await;
+    }
 }
 
 /// What plugins/hello/README.md promises of the sample, in whatever language.
@@ -149,8 +182,13 @@ async fn scaffold(language: &str) {
 
     let line = made.lines().find(|line| line.contains("# its test"));
     let line = line.unwrap().split('#').next().unwrap().trim();
+    // Where a test needs a build, it calls belfry by its name.
+    let belfry = components::belfry();
+    let mut path = vec![belfry.parent().unwrap().to_owned()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let mut test = tokio::process::Command::new("sh");
     test.args(["-c", line])
+        .env("PATH", std::env::join_paths(path).unwrap())
         .env("CARGO_TARGET_DIR", cargo_target());
     let tested = test.output().await.unwrap();
     assert!(

@@ -19,7 +19,8 @@ pub(super) enum Command {
 
     /// Build folders of sources into components: plugins/NAME becomes plugins/NAME.wasm.
     ///
-    /// The language is told by a file in the folder: Cargo.toml (Rust), go.mod (Go), *.c (C).
+    /// The language is told by a file in the folder: Cargo.toml (Rust), go.mod (Go), *.c (C), app.py (Python),
+    /// plugin.ts (TypeScript), plugin.js (JavaScript).
     Build(build::Options),
 
     /// Show what a component asks for, whether bot.toml grants it, and what it says of itself.

@@ -9,6 +9,7 @@ use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use super::Error;
+use super::declarations::declarations;
 
 /// The world that a plugin's folder `wit` declares.
 pub(super) struct World {
@@ -40,6 +41,11 @@ impl World {
                 reason: format!("{error:#}"),
             }),
         }
+    }
+
+    /// The world in TypeScript.
+    pub(super) fn declarations(&self) -> String {
+        declarations(&self.resolve, self.id)
     }
 
     /// Writes bindings below a folder. Files that are as they should be are not touched, so that compilers' caches hold.

@@ -39,7 +39,6 @@ pub(super) enum Registry {
     /// Python's, by `pip`; needs `python3`.
     Pip,
     /// Node's, by `npm`.
-    #[allow(dead_code, reason = "JavaScript comes next")]
     Npm,
 }
 
