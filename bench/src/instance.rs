@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use belfry::config::{Engine, Limits};
-use belfry::ids::PluginDigest;
 use belfry::engine::Sandbox;
+use belfry::ids::PluginDigest;
 
 use crate::places::Places;
 use crate::report::{Goal, Line, Unit};

@@ -154,7 +154,11 @@ impl Plugin {
         component: Component,
     ) -> Result<Self, LoadError> {
         let compiled = sandbox
-            .compile(component.digest, Arc::clone(&component.bytes), settings.limits.compile)
+            .compile(
+                component.digest,
+                Arc::clone(&component.bytes),
+                settings.limits.compile,
+            )
             .await?;
         sandbox.has_room(&compiled, &settings.limits)?;
         let component_type = compiled.component_type();

@@ -140,7 +140,7 @@ async fn requests_count_as_host_calls() {
     })
     .await;
     let delivery: Value = belfry.doors.deliveries("web").await.remove(0);
-    assert_eq!(delivery["reason"], "too many host calls: calls limit");
+    assert_eq!(delivery["reason"], "too many host calls: limits.calls = 5");
     assert_eq!(server.heads().len(), 5);
 }
 

@@ -366,7 +366,8 @@ async fn an_attempt_under_way_ends_on_its_version_and_several_changes_are_one_sn
     stage.dingtalk.say(ONCALL, "alice", "early").await;
     belfry.sleepers(1).await;
     // Plugin, rule, limits, grants and a hook at once.
-    let next = echo().line("when = 'event.text != \"hush\"'");
+    let next = Plugin::naughty("echo", "reply", "prefix = \"new \"")
+        .line("when = 'event.text != \"hush\"'");
     stage.write(
         &Bot::new()
             .plugin(Plugin::naughty("other", "reply", "").line("when = 'false'"))
@@ -393,6 +394,8 @@ async fn an_attempt_under_way_ends_on_its_version_and_several_changes_are_one_sn
 async fn a_component_that_cannot_fit_its_memory_is_refused_when_it_is_loaded() {
     let stage = Stage::new(&Bot::new().plugin(Plugin::echo())).await;
     let belfry = stage.host().await;
+    let large = "(component (core module $m (memory 32)) (core instance (instantiate $m)))";
+    stage.replace_component("echo", &wat::parse_str(large).unwrap());
     let small = Plugin::echo().line("limits = { memory = \"1MiB\" }");
     stage.write(&Bot::new().plugin(small));
     let (status, report) = belfry.doors.reload().await;

@@ -160,7 +160,7 @@ async fn a_plugin_that_snoops_finds_no_secret_and_reaches_no_forged_id() {
     };
     stage.dingtalk.say(ONCALL, "alice", "hello").await;
     wait_until("it has looked", async || rounds(1)).await;
-    let ticket = json!({"EventType": "suite_ticket", "SuiteKey": "suite", "SuiteTicket": "geheim-ticket", "TimeStamp": 1});
+    let ticket = json!({"EventType": "custom_event", "SuiteKey": "suite", "SuiteTicket": "geheim-ticket", "TimeStamp": 1});
     stage.dingtalk.push(ticket, json!({})).await;
     wait_until("it has looked again", async || rounds(2)).await;
     // What fails says more.

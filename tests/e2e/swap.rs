@@ -34,7 +34,9 @@ async fn a_plugin_is_swapped_many_times_under_load_and_each_event_meets_one_vers
         .plugin(echo)
         .plugin(Plugin::naughty("guest", "reply", "").line("when = 'false'"));
     let stage = Stage::with(&bot, options).await;
-    let belfry = stage.serve(&[("BELFRY_LOG", "error")]).await;
+    let belfry = stage
+        .serve(&[("BELFRY_LOG", "error,belfry::app=info")])
+        .await;
     let bytes = |name: &str| std::fs::read(components::path(name)).unwrap();
     let (first, second) = (bytes("echo"), bytes("naughty"));
     let swaps: [(&[u8], bool); 6] = [

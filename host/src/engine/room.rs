@@ -5,6 +5,9 @@ use wasmtime::component::Component;
 use super::{EngineError, MAX_INSTANCE_MEMORIES, MAX_INSTANCE_TABLES};
 use crate::config::Limits;
 
+/// Bytes of a page of memory.
+const PAGE: u64 = 64 << 10;
+
 /// Checks at load what would else fail every attempt.
 pub(super) fn check(component: &Component, limits: &Limits) -> Result<(), EngineError> {
     // Components that import modules do not say; the limits of an attempt hold for them all the same.
@@ -22,9 +25,10 @@ pub(super) fn check(component: &Component, limits: &Limits) -> Result<(), Engine
     if needed.num_tables > MAX_INSTANCE_TABLES {
         return too_many("tables", needed.num_tables, MAX_INSTANCE_TABLES);
     }
-    if let Some(least) = needed.max_initial_memory_size
-        && least > limits.memory
-    {
+    // The engine counts pages.
+    let least = needed.max_initial_memory_size.unwrap_or(0);
+    let least = least.saturating_mul(PAGE);
+    if least > limits.memory {
         return Err(EngineError::Room(format!(
             "it begins with {} KiB of memory, more than its limit of {} KiB: set `limits = {{ memory = \"{}MiB\" }}` or more",
             least >> 10,

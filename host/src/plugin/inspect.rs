@@ -81,7 +81,11 @@ pub async fn inspect(
 ) -> Result<Inspection, LoadError> {
     let started = clock::instant();
     let compiled = sandbox
-        .compile(component.digest, Arc::clone(&component.bytes), Limits::default().compile)
+        .compile(
+            component.digest,
+            Arc::clone(&component.bytes),
+            Limits::default().compile,
+        )
         .await?;
     let compile_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let component_type = compiled.component_type();

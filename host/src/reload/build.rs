@@ -25,7 +25,9 @@ pub(super) async fn build(config: Config, sandbox: &Sandbox, present: Option<&Ac
     let mut plugins = Vec::new();
     for settings in config.plugins.iter().filter(|plugin| plugin.enabled) {
         let current = present.and_then(|present| present.plugins.get(&settings.name));
-        let read = files.read(&settings.component, settings.limits.component).await;
+        let read = files
+            .read(&settings.component, settings.limits.component)
+            .await;
         let digest = read.as_ref().ok().map(Component::digest);
         let loaded = match read {
             Ok(component) => load(settings, sandbox, component, current).await,

@@ -55,7 +55,7 @@ pub const ANIMALS: &[Animal] = &[
         does: "asks for groups, which `bot.toml` does not grant",
         guest: Guest::Text("(component (import \"belfry:bot/chat@0.1.0\" (instance)))"),
         lines: "",
-        end: End::Refused("it imports belfry:bot/chat without a grant: add `chat = true`"),
+        end: End::Refused("its [[plugin]] in bot.toml needs: grant = { chat = true }"),
     },
     Animal {
         name: "future",
@@ -63,7 +63,7 @@ pub const ANIMALS: &[Animal] = &[
         guest: Guest::Text("(component (import \"belfry:bot/log@0.2.0\" (instance)))"),
         lines: "",
         end: End::Refused(
-            "it imports belfry:bot/log@0.2.0, which this version of belfry does not offer",
+            "it imports belfry:bot/log@0.2.0, of which this version of belfry has 0.1.x",
         ),
     },
     Animal {
@@ -194,7 +194,7 @@ pub const ANIMALS: &[Animal] = &[
         does: "panics, in Rust",
         guest: Guest::Naughty,
         lines: "",
-        end: End::Dead("trap: thread '<unnamed>' panicked at"),
+        end: End::Dead("trap: thread '<unnamed>'"),
     },
     Animal {
         name: "exit",

@@ -70,7 +70,8 @@ impl Model {
             }
             self.dedupe.insert(dedupe.key.clone(), id);
         }
-        for plugin in &event.plugins {
+        for (before, plugin) in event.plugins.iter().rev().enumerate() {
+            let before = i64::try_from(before).unwrap();
             let place = DeliveryId {
                 event: id,
                 plugin: plugin.clone(),
@@ -80,7 +81,7 @@ impl Model {
                 state: State::Pending,
                 attempts: 0,
                 spared: 0,
-                due_at: event.envelope.received_at,
+                due_at: UnixMs(event.envelope.received_at.0 - before),
                 reason: None,
             };
             self.deliveries.insert(place, delivery);
@@ -111,12 +112,14 @@ impl Model {
             .collect();
         ready.sort();
         let mut chosen = BTreeSet::new();
+        let kept = (free.saturating_add(self.claimed.len())) / 8;
         for (due_at, id) in ready {
             let of_plugin = |ids: &BTreeSet<DeliveryId>| {
                 ids.iter().filter(|other| other.plugin == id.plugin).count()
             };
             let held = of_plugin(&self.claimed) + of_plugin(&chosen);
-            if held >= free - chosen.len() {
+            let left = free - chosen.len();
+            if held >= left || (held > 0 && left <= kept) {
                 continue;
             }
             if due_at > now {

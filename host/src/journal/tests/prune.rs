@@ -18,7 +18,11 @@ async fn days(folder: &tempfile::TempDir, endings: &[Option<Ending>]) -> SqliteJ
         event.envelope.received_at = at;
         journal.append(event).await.unwrap();
         if let Some(ending) = ending {
-            let claimed = journal.claim_due(UnixMs(i64::MAX), 9.into()).await.unwrap().due;
+            let claimed = journal
+                .claim_due(UnixMs(i64::MAX), 9.into())
+                .await
+                .unwrap()
+                .due;
             journal
                 .finish(&claimed.last().unwrap().id, ending.clone(), at)
                 .await

@@ -39,8 +39,8 @@ impl Plugin for Snoop {
         // The one call that is right, and what the plugin may then ask.
         let own = notice::send(&to(&["alice"], &[]), &text());
         wrong("notice.own", own.and_then(|id| notice::progress(&id)).map(|_| ()));
-        wrong("notice.progress", notice::progress("1").map(|_| ()));
-        wrong("notice.recall", notice::recall("2"));
+        wrong("notice.progress", notice::progress("99999999").map(|_| ()));
+        wrong("notice.recall", notice::recall("99999998"));
         wrong("approval.get", approval::get("forged").map(|_| ()));
         wrong("approval.comment", approval::comment("forged", "alice", "x"));
         let robot_text = RobotMessage::Text("snooped".to_owned());
