@@ -164,9 +164,6 @@ impl Plugin {
         let component_type = compiled.component_type();
         let imports = component_type.imports(sandbox.engine());
         let requests = capability::compare(imports.map(|(name, _)| name), &settings.grant)?;
-        for unused in &requests.unused {
-            tracing::warn!(plugin = %settings.name, grant = unused, "a grant is not asked for by the plugin");
-        }
         let egress = if requests.granted.contains(&Capability::Http) {
             Some(Arc::new(egress::Client::new(&settings.grant.http)?))
         } else {
@@ -266,6 +263,11 @@ impl Plugin {
 
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it was granted and does not ask for.
+    pub fn unused_grants(&self) -> &[&'static str] {
+        &self.unused
     }
 
     /// Its own version.

@@ -20,4 +20,5 @@ mod secrets;
 mod shutdown;
 mod swap;
 mod timers;
+mod trial;
 mod zoo;

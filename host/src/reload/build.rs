@@ -85,6 +85,9 @@ async fn load(
     let plugin = Plugin::load(sandbox, settings.clone(), component)
         .await
         .map_err(|error| error.to_string())?;
+    for unused in plugin.unused_grants() {
+        tracing::warn!(plugin = %settings.name, grant = unused, "a grant is not asked for by the plugin");
+    }
     tracing::info!(
         plugin = %settings.name, version = plugin.version(), digest = %plugin.digest(), "plugin loaded"
     );

@@ -126,7 +126,7 @@ pub const ANIMALS: &[Animal] = &[
             ..SOUND
         }),
         lines: "",
-        end: End::Refused("its `describe` failed: out of memory: limits.memory = 64MiB"),
+        end: End::Refused("of memory, more than its limit of 65536 KiB"),
     },
     Animal {
         name: "born-huge",
