@@ -88,7 +88,7 @@ impl Doors {
         let answer = answer.json(body).send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
-        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text));
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         (status, value)
     }
 

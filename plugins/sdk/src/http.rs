@@ -79,13 +79,14 @@ impl Request {
     pub fn send(self) -> Result<Response, Error> {
         let is_safe = matches!(self.method, Method::Get | Method::Head | Method::Options);
         let url = self.url.clone();
-        self.exchange().map_err(|code| explain(&code, is_safe, &url))
+        self.exchange()
+            .map_err(|code| explain(&code, is_safe, &url))
     }
 
     fn exchange(self) -> Result<Response, ErrorCode> {
         let (scheme, authority, path) = split(&self.url);
-        let headers = Fields::from_list(&self.headers)
-            .map_err(|_| ErrorCode::HttpRequestHeaderSize(None))?;
+        let headers =
+            Fields::from_list(&self.headers).map_err(|_| ErrorCode::HttpRequestHeaderSize(None))?;
         let request = OutgoingRequest::new(headers);
         let prepared = request.set_method(&self.method).and_then(|()| {
             request.set_scheme(Some(&scheme))?;
@@ -213,7 +214,9 @@ fn explain(code: &ErrorCode, is_safe: bool, url: &str) -> Error {
         ErrorCode::HttpRequestBodySize(_) => Error::Invalid(ours("the request is too large")),
         ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestMethodInvalid
-        | ErrorCode::HttpRequestHeaderSize(_) => Error::Invalid(ours("the request is no valid HTTP")),
+        | ErrorCode::HttpRequestHeaderSize(_) => {
+            Error::Invalid(ours("the request is no valid HTTP"))
+        }
         other if is_safe => Error::Unavailable(ours(&other.to_string())),
         other => Error::OutcomeUnknown(ours(&other.to_string())),
     }

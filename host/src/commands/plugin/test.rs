@@ -82,10 +82,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             println!("{} {}", verdict.word(), file.display());
             match (&verdict, &report) {
                 (Verdict::Different(text) | Verdict::Failed(text), _) => {
-                    println!("{}", indented(text))
+                    println!("{}", indented(text));
                 }
                 (Verdict::New | Verdict::Kept, Some(report)) => {
-                    println!("{}", indented(&report.to_string()))
+                    println!("{}", indented(&report.to_string()));
                 }
                 _ => {}
             }

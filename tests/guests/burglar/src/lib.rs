@@ -34,10 +34,16 @@ impl Plugin for Burglar {
             ("chat.send", code(chat::send(group, &text()))),
             (
                 "robot.send",
-                code(robot::send("cidDev==", &message::RobotMessage::Text("hello".to_owned()))),
+                code(robot::send(
+                    "cidDev==",
+                    &message::RobotMessage::Text("hello".to_owned()),
+                )),
             ),
             ("notice.send", code(notice::send(&one, &text()))),
-            ("notice.send to all", code(notice::send(&everybody, &text()))),
+            (
+                "notice.send to all",
+                code(notice::send(&everybody, &text())),
+            ),
             ("approval.get", code(approval::get("instance-of-others"))),
             (
                 "approval.comment",
@@ -64,7 +70,10 @@ fn code<T: Debug>(tried: Result<T, api::Error>) -> String {
     }
 }
 
-#[allow(unsafe_code, reason = "no safe code can name a handle that it was not given")]
+#[allow(
+    unsafe_code,
+    reason = "no safe code can name a handle that it was not given"
+)]
 fn forge_a_handle() {
     // SAFETY: there is no such handle, so that the host must refuse it.
     let timer = unsafe { wasip2::io::poll::Pollable::from_handle(77) };

@@ -183,13 +183,19 @@ fn escape() -> Vec<String> {
     if UdpSocket::bind("127.0.0.1:0").is_ok() {
         found.push("a socket".to_owned());
     }
-    if ("localhost", 8701).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some()) {
+    if ("localhost", 8701)
+        .to_socket_addrs()
+        .is_ok_and(|mut addresses| addresses.next().is_some())
+    {
         found.push("an address".to_owned());
     }
     found.extend(std::env::vars().map(|(name, _)| name));
     found.extend(std::env::args());
     let mut input = String::new();
-    if std::io::stdin().read_line(&mut input).is_ok_and(|read| read > 0) {
+    if std::io::stdin()
+        .read_line(&mut input)
+        .is_ok_and(|read| read > 0)
+    {
         found.push("input".to_owned());
     }
     found

@@ -20,9 +20,22 @@ impl Plugin for Snoop {
         tell("event", &format!("{event:?}"));
         tell("config", &config::json());
         tell("raw", &delivery::raw_json());
-        tell("variables", &format!("{:?}", std::env::vars().collect::<Vec<_>>()));
-        tell("arguments", &format!("{:?}", std::env::args().collect::<Vec<_>>()));
-        for path in ["/", ".", "bot.toml", "../bot.toml", "/etc/passwd", "/proc/self/environ"] {
+        tell(
+            "variables",
+            &format!("{:?}", std::env::vars().collect::<Vec<_>>()),
+        );
+        tell(
+            "arguments",
+            &format!("{:?}", std::env::args().collect::<Vec<_>>()),
+        );
+        for path in [
+            "/",
+            ".",
+            "bot.toml",
+            "../bot.toml",
+            "/etc/passwd",
+            "/proc/self/environ",
+        ] {
             tell(path, &format!("{:?}", std::fs::read(path).err()));
         }
         let keys = kv::list_keys("", None, 1000).unwrap_or_default();
@@ -33,18 +46,36 @@ impl Plugin for Snoop {
         let text = || Message::Text("snooped".to_owned());
         wrong("chat.get", chat::get("chatforged").map(|_| ()));
         wrong("chat.send", chat::send("chatoncall", &text()).map(|_| ()));
-        wrong("notice.send", notice::send(&to(&["bob"], &[]), &text()).map(|_| ()));
-        wrong("notice.department", notice::send(&to(&["alice"], &["1"]), &text()).map(|_| ()));
-        wrong("notice.everyone", notice::send(&Recipients::Everyone, &text()).map(|_| ()));
+        wrong(
+            "notice.send",
+            notice::send(&to(&["bob"], &[]), &text()).map(|_| ()),
+        );
+        wrong(
+            "notice.department",
+            notice::send(&to(&["alice"], &["1"]), &text()).map(|_| ()),
+        );
+        wrong(
+            "notice.everyone",
+            notice::send(&Recipients::Everyone, &text()).map(|_| ()),
+        );
         // The one call that is right, and what the plugin may then ask.
         let own = notice::send(&to(&["alice"], &[]), &text());
-        wrong("notice.own", own.and_then(|id| notice::progress(&id)).map(|_| ()));
+        wrong(
+            "notice.own",
+            own.and_then(|id| notice::progress(&id)).map(|_| ()),
+        );
         wrong("notice.progress", notice::progress("99999999").map(|_| ()));
         wrong("notice.recall", notice::recall("99999998"));
         wrong("approval.get", approval::get("forged").map(|_| ()));
-        wrong("approval.comment", approval::comment("forged", "alice", "x"));
+        wrong(
+            "approval.comment",
+            approval::comment("forged", "alice", "x"),
+        );
         let robot_text = RobotMessage::Text("snooped".to_owned());
-        wrong("robot.send", robot::send("cidForged==", &robot_text).map(|_| ()));
+        wrong(
+            "robot.send",
+            robot::send("cidForged==", &robot_text).map(|_| ()),
+        );
         let nobody = Mentions::default();
         wrong("robot.reply", robot::reply(&robot_text, &nobody));
         tell("end", "of what there is");
