@@ -4,6 +4,7 @@
 mod amend;
 mod bad_input;
 mod cli;
+mod compatibility;
 mod dedupe;
 mod delivery;
 mod durability;
