@@ -32,7 +32,9 @@ pub(super) struct Sources {
 /// The plugins whose sources lie beside their components.
 pub(super) fn sources(config: &Config) -> Vec<Sources> {
     let folders = config.plugins.iter().map(|plugin| {
-        let component = plugin.component.clone();
+        // Changes are told with absolute paths.
+        let component = std::path::absolute(&plugin.component);
+        let component = component.unwrap_or_else(|_| plugin.component.clone());
         (component.with_extension(""), component)
     });
     folders
@@ -150,5 +152,31 @@ impl Watched {
             is_dirty,
             _watcher: watcher.ok(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_known_by_absolute_paths_wherever_the_configuration_lies() {
+        let text = r#"
+            [[app]]
+            name = "acme"
+            corp-id = "dingcorp"
+            app-key = "dingkey"
+            app-secret = "secret"
+            [[plugin]]
+            name = "echo"
+            app = "acme"
+            component = "../plugins/echo.wasm"
+            events = ["chat-message"]
+        "#;
+        let config = Config::parse(text, std::path::Path::new(""), []).unwrap();
+        let found = sources(&config);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].folder.is_absolute() && found[0].component.is_absolute());
+        assert!(found[0].inner.iter().all(|folder| folder.is_absolute()));
     }
 }
