@@ -115,7 +115,7 @@ const WHOLE_SOCKETS: [&str; 7] = [
 pub enum Import {
     /// Everybody gets it.
     Ambient,
-    /// Harmless where all of them are asked for, see [`WHOLE_SOCKETS`].
+    /// Harmless where all of them are asked for, as a C library that is linked whole does.
     Socket,
     /// It needs a grant.
     Grantable(Capability),
