@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
 pub(crate) mod notice;
+mod raw;
 mod robot;
 mod transport;
 

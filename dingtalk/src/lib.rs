@@ -6,11 +6,13 @@
 //! - [`Event`] is the decrypted event, [`RobotMessage`] what somebody wrote to a robot;
 //! - [`Message`] and [`RobotOut`] are what can be sent;
 //! - [`Client`] calls the API of one app, looks after its access tokens and types every failure by what the
-//!   caller can do about it ([`ApiError`]).
+//!   caller can do about it ([`ApiError`]);
+//! - [`catalog`] is the table of every API, for raw calls and for whoever describes them.
 //!
 //! No token, key, secret or message text appears in a `Debug` output, an error text or a log line.
 
 mod callback;
+pub mod catalog;
 mod client;
 mod crypto;
 mod error;

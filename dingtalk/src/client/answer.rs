@@ -18,6 +18,11 @@ impl Answer {
         Members(&self.object)
     }
 
+    /// The whole of it.
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.object)
+    }
+
     /// A text without which the answer is of no use.
     pub(crate) fn text(&self, name: &'static str) -> Result<String, ApiError> {
         self.members().text(name).ok_or_else(|| self.lacks(name))

@@ -3,5 +3,6 @@
 
 mod calls;
 mod failures;
+mod raw;
 mod server;
 mod tokens;

@@ -1,0 +1,188 @@
+//! Raw calls of the catalogue: what goes out, what comes back, and what is not sent.
+
+use dingtalk::catalog::{self, Verb};
+use dingtalk::{ApiError, ApiStyle};
+use serde_json::{Map, Value, json};
+
+use crate::server::{Reply, Server};
+
+fn arguments(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+#[tokio::test]
+async fn arguments_go_where_the_call_wants_them_and_the_answer_comes_as_it_is() {
+    let server = Server::start().await;
+    let client = server.client();
+    let call = async |name: &str, given: Value| {
+        client
+            .call(catalog::find(name).unwrap(), &arguments(given))
+            .await
+    };
+
+    server.next_json(
+        "/chat/get",
+        &json!({"errcode": 0, "chat_info": {"name": "值班"}}),
+    );
+    let answer = call("chat.get", json!({"chatid": "chat+1"})).await.unwrap();
+    assert_eq!(answer["chat_info"]["name"], "值班");
+    assert_eq!(server.calls("/chat/get")[0].query["chatid"], "chat+1");
+
+    server.next_json(
+        "/v1.0/workflow/processInstances",
+        &json!({"success": "true", "result": {"title": "t"}}),
+    );
+    let answer = call("approval.get", json!({"processInstanceId": "i"}))
+        .await
+        .unwrap();
+    assert_eq!(answer["result"]["title"], "t");
+    let asked = server
+        .calls("/v1.0/workflow/processInstances")
+        .pop()
+        .unwrap();
+    assert_eq!(
+        (
+            asked.method.as_str(),
+            asked.query["processInstanceId"].as_str()
+        ),
+        ("GET", "i")
+    );
+    assert!(asked.header_token.is_some());
+
+    call(
+        "approval.terminate",
+        json!({"process_instance_id": "i", "is_system": true}),
+    )
+    .await
+    .unwrap();
+    let asked = server
+        .calls("/topapi/process/instance/terminate")
+        .pop()
+        .unwrap();
+    assert_eq!(
+        asked.body,
+        json!({"request": {"process_instance_id": "i", "is_system": true}})
+    );
+}
+
+#[tokio::test]
+async fn what_the_app_knows_itself_is_put_in() {
+    let server = Server::start().await;
+    let client = server.client();
+    let api = catalog::find("notice.progress").unwrap();
+    client
+        .call(api, &arguments(json!({"task_id": 7})))
+        .await
+        .unwrap();
+    client
+        .call(api, &arguments(json!({"task_id": 8, "agent_id": 5})))
+        .await
+        .unwrap();
+    let bodies: Vec<Value> = server
+        .calls("/topapi/message/corpconversation/getsendprogress")
+        .into_iter()
+        .map(|call| call.body)
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({"agent_id": 1001, "task_id": 7}),
+            json!({"agent_id": 5, "task_id": 8})
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_call_of_the_catalogue_refuses_what_lacks_its_first_needed_field_and_sends_nothing() {
+    let server = Server::start().await;
+    let client = server.client();
+    let mut tried = 0;
+    for api in catalog::apis() {
+        for style in [ApiStyle::Legacy, ApiStyle::Modern] {
+            let Some(call) = api.styled(style) else {
+                continue;
+            };
+            let Some(needed) = call
+                .params
+                .iter()
+                .find(|param| param.is_required && param.fill.is_none())
+            else {
+                continue;
+            };
+            tried += 1;
+            for (given, says) in [
+                (json!({}), "is missing"),
+                (json!({needed.name: ""}), "is empty"),
+                (json!({needed.name: {"a": [1]}}), "must be"),
+            ] {
+                let error = call.check(&arguments(given)).unwrap_err();
+                assert_eq!(error.field(), needed.name, "{}: {error}", call.path);
+                assert!(error.to_string().contains(says), "{}: {error}", call.path);
+            }
+        }
+        if api.calls(ApiStyle::Modern).all(|call| {
+            call.params
+                .iter()
+                .any(|param| param.is_required && param.fill.is_none())
+        }) {
+            let error = client.call(api, &Map::new()).await.unwrap_err();
+            assert!(
+                matches!(&error, ApiError::Invalid { code, .. } if code == "client.argument"),
+                "{}: {error}",
+                api.name
+            );
+        }
+        assert!(
+            api.calls(ApiStyle::Modern)
+                .all(|call| call.verb == Verb::Post || call.envelope.is_none())
+        );
+    }
+    assert!(tried > 60, "{tried}");
+    assert!(server.calls("/gettoken").is_empty());
+}
+
+#[tokio::test]
+async fn tokens_files_and_suites_are_no_raw_calls() {
+    let server = Server::start().await;
+    let client = server.client();
+    for (name, given) in [
+        ("token.get", json!({"appkey": "k", "appsecret": "s"})),
+        ("media.upload", json!({"type": "file"})),
+        ("isv.auth-info", json!({"auth_corpid": "c"})),
+    ] {
+        let error = client
+            .call(catalog::find(name).unwrap(), &arguments(given))
+            .await
+            .unwrap_err();
+        assert!(error.message().contains("cannot be called"), "{error}");
+    }
+    assert!(server.calls("/gettoken").is_empty());
+}
+
+#[tokio::test]
+async fn failures_are_typed_as_those_of_the_other_calls() {
+    let server = Server::start().await;
+    let client = server.client();
+    let send = catalog::find("chat.send").unwrap();
+    let given =
+        arguments(json!({"chatid": "c", "msg": {"msgtype": "text", "text": {"content": "hi"}}}));
+    server.next_json(
+        "/chat/send",
+        &json!({"errcode": 34001, "errmsg": "no such chat"}),
+    );
+    assert!(matches!(
+        client.call(send, &given).await,
+        Err(ApiError::NotFound { .. })
+    ));
+    server.next("/chat/send", Reply::With(200, b"<html>".to_vec()));
+    assert!(matches!(
+        client.call(send, &given).await,
+        Err(ApiError::OutcomeUnknown { .. })
+    ));
+    server.next(
+        "/chat/send",
+        Reply::With(200, br#"{"errcode":40014}"#.to_vec()),
+    );
+    client.call(send, &given).await.unwrap();
+    assert_eq!(server.calls("/gettoken").len(), 2);
+}
