@@ -66,6 +66,7 @@ impl App {
         };
         let client =
             Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let client = client.styled(settings.api);
         let callback = settings
             .callback
             .as_ref()
