@@ -20,6 +20,7 @@ mod event;
 mod members;
 mod message;
 pub mod metric;
+mod pace;
 mod robot;
 mod secret;
 mod time;
@@ -36,7 +37,9 @@ pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
-pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Timeouts};
+pub use client::{
+    ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts,
+};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,
@@ -47,6 +50,7 @@ pub use message::{
     ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,
     MessageError, Oa, OaBody, OaFigure, OaRow, Orientation, RobotOut, Template, Voice,
 };
+pub use pace::Pace;
 pub use robot::{
     ConversationKind, MessageKind, RobotMessage, RobotMessageError, SessionWebhook, SignError,
     verify_sign,

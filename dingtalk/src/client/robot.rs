@@ -4,7 +4,6 @@ use serde_json::json;
 use url::Url;
 
 use super::invalid;
-use crate::error::Effect;
 use crate::{ApiError, Client, Mentions, RobotOut};
 
 impl Client {
@@ -44,7 +43,7 @@ impl Client {
             "msgParam": template.msg_param,
         });
         let answer = self
-            .api("/v1.0/robot/groupMessages/send", &body, Effect::Write)
+            .api_in_conversation("/v1.0/robot/groupMessages/send", open_conversation_id, &body)
             .await?;
         answer.text("processQueryKey")
     }

@@ -110,6 +110,8 @@ fn api_class(status: u16, code: &str) -> Class {
         Class::Credentials
     } else if has("QpsLimit") || has("Throttling") {
         Class::RateLimited(SECOND)
+    } else if has("QpmLimit") {
+        Class::RateLimited(MINUTE)
     } else if has("tooFast") || has("too.fast") {
         Class::RateLimited(MINUTE)
     } else if status >= 500 || has("system.error") {
@@ -191,6 +193,11 @@ mod tests {
             (
                 403,
                 "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
+                "rate-limited",
+            ),
+            (
+                403,
+                "Forbidden.AccessDenied.QpmLimitForAppkeyAndApi",
                 "rate-limited",
             ),
             (403, "Forbidden.AccessDenied.ApiCountLimitForOrg", "denied"),

@@ -15,7 +15,7 @@ async fn both(reply: Reply) -> (String, String) {
         total: Duration::from_millis(300),
         ..Timeouts::default()
     };
-    let client = server.client_with(short);
+    let client = server.client_within(short);
     let write = client
         .chat_send("chat1", &Message::Text("hi".into()))
         .await
@@ -172,7 +172,7 @@ async fn no_error_text_holds_a_secret() {
             total: Duration::from_millis(200),
             ..Timeouts::default()
         };
-        let client = server.client_with(short);
+        let client = server.client_within(short);
         let error = client.chat_get("chat1").await.unwrap_err();
         let shown = format!("{error} {error:?} {client:?}");
         assert!(!shown.contains("hush"), "{shown}");
