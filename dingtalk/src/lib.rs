@@ -37,9 +37,7 @@ pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
-pub use client::{
-    ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts,
-};
+pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,

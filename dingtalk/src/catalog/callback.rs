@@ -1,7 +1,7 @@
 //! The registration of event callbacks.
 
 use super::param::{text, texts};
-use super::{Access, Api, Call, Family, get, post};
+use super::{Access, Api, Call, Family, Param, get, post};
 
 const fn write(name: &'static str, summary: &'static str) -> Api {
     Api::new(Family::Callback, Access::Write, name, summary)
@@ -11,17 +11,15 @@ const fn read(name: &'static str, summary: &'static str) -> Api {
     Api::new(Family::Callback, Access::Read, name, summary)
 }
 
+const REGISTRATION: &[Param] = &[
+    texts("call_back_tag", 100).required(),
+    text("token", 63).required(),
+    text("aes_key", 43).required(),
+    text("url", 1024).required(),
+];
+
 const fn registration(path: &'static str) -> Call {
-    post(
-        path,
-        &[
-            texts("call_back_tag", 100).required(),
-            text("token", 63).required(),
-            text("aes_key", 43).required(),
-            text("url", 1024).required(),
-        ],
-    )
-    .rule(super::check::callback_keys)
+    post(path, REGISTRATION).rule(super::check::callback_keys)
 }
 
 pub(super) const APIS: &[Api] = &[

@@ -13,8 +13,10 @@ const fn read(name: &'static str, summary: &'static str) -> Api {
 
 const AGENT: Param = agent_id("agent_id").required();
 
+const ABOUT_TASK: &[Param] = &[AGENT, number("task_id").required()];
+
 const fn about_task(path: &'static str) -> Call {
-    post(path, &[AGENT, number("task_id").required()])
+    post(path, ABOUT_TASK)
 }
 
 pub(super) const APIS: &[Api] = &[

@@ -67,8 +67,9 @@ impl Client {
                     .map(|(name, value)| (*name, value.as_str()))
                     .collect();
                 match host {
-                    Host::Oapi => self.inner.oapi_get(call.path, &query, effect).await?,
-                    Host::Api => self.inner.api_get(call.path, &query, effect).await?,
+                    Host::Oapi => self.oapi_query(call.path, &query, effect).await?,
+                    // All of them are reads.
+                    Host::Api => self.api_get(call.path, &query).await?,
                 }
             }
         };

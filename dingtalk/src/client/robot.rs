@@ -43,7 +43,11 @@ impl Client {
             "msgParam": template.msg_param,
         });
         let answer = self
-            .api_in_conversation("/v1.0/robot/groupMessages/send", open_conversation_id, &body)
+            .api_in_conversation(
+                "/v1.0/robot/groupMessages/send",
+                open_conversation_id,
+                &body,
+            )
             .await?;
         answer.text("processQueryKey")
     }

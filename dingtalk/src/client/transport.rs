@@ -48,6 +48,18 @@ impl Client {
             .await
     }
 
+    /// Calls the older API with arguments in the query, as some of its writes want it.
+    pub(super) async fn oapi_query(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        self.inner
+            .oapi(Method::GET, path, query, None, effect)
+            .await
+    }
+
     /// Calls the v1.0 API, which takes its token in a header.
     pub(super) async fn api(
         &self,
@@ -66,9 +78,7 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Answer, ApiError> {
         let request = |http: &reqwest::Client, url| http.get(url).query(query);
-        self.inner
-            .api(Lane::Api(path), request, Effect::Read)
-            .await
+        self.inner.api(Lane::Api(path), request, Effect::Read).await
     }
 
     /// Writes into a conversation through the v1.0 API.
@@ -121,7 +131,10 @@ impl Inner {
                 .await
         };
         let fetch = async || self.fetch_oapi_token().await;
-        again(effect, async || with_token(&self.oapi_token, fetch, send).await).await
+        again(effect, async || {
+            with_token(&self.oapi_token, fetch, send).await
+        })
+        .await
     }
 
     async fn api(
@@ -137,7 +150,10 @@ impl Inner {
             self.exchange(request, lane, effect, answer::api).await
         };
         let fetch = async || self.fetch_api_token().await;
-        again(effect, async || with_token(&self.api_token, fetch, send).await).await
+        again(effect, async || {
+            with_token(&self.api_token, fetch, send).await
+        })
+        .await
     }
 
     async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
@@ -256,9 +272,9 @@ async fn again(
         let done = make().await;
         let pause = match &done {
             Err(ApiError::Unavailable { .. }) => pause,
-            Err(ApiError::RateLimited { code, retry_after, .. }) if code != "client.pace" => {
-                pause.max(*retry_after)
-            }
+            Err(ApiError::RateLimited {
+                code, retry_after, ..
+            }) if code != "client.pace" => pause.max(*retry_after),
             _ => return done,
         };
         if started.elapsed() + pause > READS_WITHIN {
