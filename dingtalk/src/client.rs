@@ -3,8 +3,9 @@
 mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
+mod limit;
 pub(crate) mod notice;
-mod robot;
+pub(crate) mod robot;
 mod transport;
 
 use std::sync::Arc;

@@ -137,7 +137,11 @@ impl Pacer {
             match place {
                 Err(wait) => {
                     metric::paced(&path, metric::Paced::Refused, wait);
-                    tracing::info!(path, wait_ms = wait.as_millis(), "a call of dingtalk would wait too long for its place");
+                    tracing::info!(
+                        path,
+                        wait_ms = wait.as_millis(),
+                        "a call of dingtalk would wait too long for its place"
+                    );
                     return Err(too_many(wait));
                 }
                 Ok(at) if at <= Instant::now() => break,
@@ -151,7 +155,11 @@ impl Pacer {
             metric::paced(&path, metric::Paced::Waited, waited);
         }
         if waited >= LONG_WAIT {
-            tracing::info!(path, wait_ms = waited.as_millis(), "a call of dingtalk waited for its place");
+            tracing::info!(
+                path,
+                wait_ms = waited.as_millis(),
+                "a call of dingtalk waited for its place"
+            );
         }
         Ok(())
     }
@@ -179,7 +187,12 @@ impl Pacer {
         let lasts = pause.strike(least, now);
         drop(tracks);
         if !lasts.is_zero() {
-            tracing::warn!(path, code = error.code(), pause_ms = lasts.as_millis(), "dingtalk says there were too many calls; they pause");
+            tracing::warn!(
+                path,
+                code = error.code(),
+                pause_ms = lasts.as_millis(),
+                "dingtalk says there were too many calls; they pause"
+            );
         }
     }
 

@@ -66,9 +66,7 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Answer, ApiError> {
         let request = |http: &reqwest::Client, url| http.get(url).query(query);
-        self.inner
-            .api(Lane::Api(path), request, Effect::Read)
-            .await
+        self.inner.api(Lane::Api(path), request, Effect::Read).await
     }
 
     /// Writes into a conversation through the v1.0 API.
@@ -121,7 +119,10 @@ impl Inner {
                 .await
         };
         let fetch = async || self.fetch_oapi_token().await;
-        again(effect, async || with_token(&self.oapi_token, fetch, send).await).await
+        again(effect, async || {
+            with_token(&self.oapi_token, fetch, send).await
+        })
+        .await
     }
 
     async fn api(
@@ -137,7 +138,10 @@ impl Inner {
             self.exchange(request, lane, effect, answer::api).await
         };
         let fetch = async || self.fetch_api_token().await;
-        again(effect, async || with_token(&self.api_token, fetch, send).await).await
+        again(effect, async || {
+            with_token(&self.api_token, fetch, send).await
+        })
+        .await
     }
 
     async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
@@ -256,9 +260,9 @@ async fn again(
         let done = make().await;
         let pause = match &done {
             Err(ApiError::Unavailable { .. }) => pause,
-            Err(ApiError::RateLimited { code, retry_after, .. }) if code != "client.pace" => {
-                pause.max(*retry_after)
-            }
+            Err(ApiError::RateLimited {
+                code, retry_after, ..
+            }) if code != "client.pace" => pause.max(*retry_after),
             _ => return done,
         };
         if started.elapsed() + pause > READS_WITHIN {

@@ -42,7 +42,10 @@ async fn no_stretch_of_a_second_has_more_calls_than_allowed() {
         left.push(started.elapsed());
     }
     for (first, last) in left.iter().zip(&left[20..]) {
-        assert!(*last - *first >= Duration::from_secs(1), "{first:?} {last:?}");
+        assert!(
+            *last - *first >= Duration::from_secs(1),
+            "{first:?} {last:?}"
+        );
     }
     assert_eq!(left[19], Duration::ZERO, "the first are not held up");
     assert!(left[69] < Duration::from_secs(4), "{:?}", left[69]);
@@ -59,7 +62,9 @@ async fn each_api_has_places_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn whoever_would_wait_too_long_is_told_how_long_and_takes_no_place() {
     let pacer = pacer(1);
-    let held: Vec<_> = (0..4).map(|_| pacer.reserve(API, "/chat/send", Instant::now())).collect();
+    let held: Vec<_> = (0..4)
+        .map(|_| pacer.reserve(API, "/chat/send", Instant::now()))
+        .collect();
     let waits: Vec<u128> = held
         .iter()
         .map(|place| match place {
@@ -79,10 +84,19 @@ async fn a_webhook_takes_twenty_messages_a_minute_and_others_do_not_notice() {
     let pacer = Pacer::new(Pace::default());
     let (one, other) = (pacer.spot("one"), pacer.spot("other"));
     for _ in 0..20 {
-        assert_eq!(wait(&pacer, Lane::Webhook("/robot/sendBySession", one)).await, Ok(0));
+        assert_eq!(
+            wait(&pacer, Lane::Webhook("/robot/sendBySession", one)).await,
+            Ok(0)
+        );
     }
-    assert_eq!(wait(&pacer, Lane::Webhook("/robot/sendBySession", one)).await, Err(60_100));
-    assert_eq!(wait(&pacer, Lane::Webhook("/robot/sendBySession", other)).await, Ok(0));
+    assert_eq!(
+        wait(&pacer, Lane::Webhook("/robot/sendBySession", one)).await,
+        Err(60_100)
+    );
+    assert_eq!(
+        wait(&pacer, Lane::Webhook("/robot/sendBySession", other)).await,
+        Ok(0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +105,10 @@ async fn a_lifted_pace_holds_nobody_up() {
     let spot = pacer.spot("one");
     for _ in 0..1000 {
         assert_eq!(wait(&pacer, API).await, Ok(0));
-        assert_eq!(wait(&pacer, Lane::Webhook("/robot/sendBySession", spot)).await, Ok(0));
+        assert_eq!(
+            wait(&pacer, Lane::Webhook("/robot/sendBySession", spot)).await,
+            Ok(0)
+        );
     }
 }
 
@@ -111,10 +128,20 @@ async fn what_dingtalk_says_holds_up_what_it_was_said_of() {
     };
     check("90018", 1, [Ok(0), Ok(1000), Ok(0)]).await;
     check("90002", 1, [Ok(0), Ok(1000), Ok(0)]).await;
-    check("Forbidden.AccessDenied.QpsLimitForAppkeyAndApi", 1, [Ok(0), Ok(1000), Ok(0)]).await;
+    check(
+        "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
+        1,
+        [Ok(0), Ok(1000), Ok(0)],
+    )
+    .await;
     check("send.too.fast", 60, [Err(60_000), Ok(0), Ok(0)]).await;
     check("410100", 600, [Err(600_000), Ok(0), Ok(0)]).await;
-    check("client.throttled", 300, [Err(300_000), Err(300_000), Err(300_000)]).await;
+    check(
+        "client.throttled",
+        300,
+        [Err(300_000), Err(300_000), Err(300_000)],
+    )
+    .await;
     // It is the receiver who has had enough, not DingTalk.
     check("143105", 86_400, [Ok(0), Ok(0), Ok(0)]).await;
 }
@@ -155,7 +182,10 @@ async fn quiet_webhooks_are_forgotten() {
     let pacer = Pacer::new(Pace::default());
     for number in 0..=SWEEP_AT {
         let spot = pacer.spot(&number.to_string());
-        pacer.admit(Lane::Webhook("/robot/sendBySession", spot)).await.unwrap();
+        pacer
+            .admit(Lane::Webhook("/robot/sendBySession", spot))
+            .await
+            .unwrap();
         if number == SWEEP_AT / 2 {
             advance(Duration::from_secs(62)).await;
         }
