@@ -3,6 +3,8 @@
 mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
+pub(crate) mod contacts;
+pub(crate) mod media;
 pub(crate) mod notice;
 mod robot;
 mod transport;

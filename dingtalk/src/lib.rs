@@ -31,6 +31,10 @@ pub use client::approval::{
     Verdict,
 };
 pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
+pub use client::contacts::{
+    ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
+};
+pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
