@@ -3,7 +3,9 @@
 mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
+pub(crate) mod contacts;
 mod limit;
+pub(crate) mod media;
 pub(crate) mod notice;
 pub(crate) mod robot;
 mod transport;

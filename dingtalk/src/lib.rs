@@ -36,6 +36,10 @@ pub use client::approval::{
 pub use client::chat::{
     ChatInfo, ChatUpdate, CreatedChat, MemberPage, NewChat, NewScene, ReaderPage, SceneChanges,
 };
+pub use client::contacts::{
+    ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
+};
+pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod contacts;
 mod failures;
+mod media;
 mod server;
 mod tokens;
