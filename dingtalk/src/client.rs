@@ -3,9 +3,12 @@
 mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
+pub(crate) mod contacts;
+mod limit;
+pub(crate) mod media;
 pub(crate) mod notice;
 mod raw;
-mod robot;
+pub(crate) mod robot;
 mod transport;
 
 use std::sync::Arc;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::api::BODY_LIMIT;
 use crate::calls::CallFilter;
+use crate::company::Scope;
 use crate::state::{Shared, World};
 
 /// The routes, to be nested under `/_sim`.
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             "/faults",
             get(async |State(shared)| view(&shared, list_faults)).post(ask_fault),
         )
+        .route("/scopes", post(set_scope))
         .route("/reset", post(reset))
         .route("/expire-tokens", post(expire_tokens))
         .route("/expire-sessions", post(expire_sessions))
@@ -191,6 +193,20 @@ async fn ask_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
         .change(|world| world.faults.ask(body))
         .map_err(Refused::bad)?;
     Ok(view(&shared, list_faults))
+}
+
+async fn set_scope(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
+    let scope: Scope = read(&body)?;
+    let set = shared.change(|world| {
+        let is_known = world.app(&scope.app).is_some();
+        world.contacts.set_scope(scope);
+        is_known
+    });
+    if set {
+        Ok(json_response(&json!({"set": true})))
+    } else {
+        Err(Refused::unknown("there is no such app"))
+    }
 }
 
 async fn reset(State(shared): State<Arc<Shared>>) -> Response {

@@ -8,6 +8,7 @@ mod approvals;
 mod calls;
 mod clock;
 mod company;
+mod contacts;
 mod control;
 mod crypto;
 mod faults;
@@ -26,7 +27,9 @@ mod tokens;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use company::{Company, Department, Field, Person, SeedGroup, Template};
+pub use company::{
+    Company, Department, Field, FixtureError, Person, Role, Scope, SeedGroup, Template,
+};
 pub use options::{App, CallbackTarget, Options};
 
 use state::Shared;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::approvals::Approvals;
 use crate::calls::CallLog;
 use crate::company::Company;
+use crate::contacts::Contacts;
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::limits::RateLimits;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) company: Arc<Company>,
+    pub(crate) contacts: Contacts,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) terminate_after: Duration,
     pub(crate) apps: Vec<Arc<App>>,
@@ -91,6 +93,7 @@ impl Shared {
             notices: Notices::default(),
             approvals: Approvals::default(),
             pushes: stop.child_token(),
+            contacts: Contacts::of(&company),
             company,
             is_watched: false,
             effects: Vec::new(),
@@ -181,6 +184,7 @@ impl World {
         self.calls = CallLog::default();
         self.faults = Faults::default();
         self.groups = Groups::seed(&self.company);
+        self.contacts = Contacts::of(&self.company);
         self.notices = Notices::default();
         self.approvals = Approvals::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();

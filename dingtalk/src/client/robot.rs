@@ -1,10 +1,14 @@
 //! What the app's robot says.
 
+mod sent;
+
 use serde_json::json;
 use url::Url;
 
-use super::invalid;
+use super::{invalid, limit};
 use crate::{ApiError, Client, Mentions, RobotOut};
+
+pub use self::sent::{Recalled, SendState, SentState, SentToPeople};
 
 impl Client {
     /// Answers through the session webhook of a message. Only an address at the configured oapi base is called: the
@@ -35,6 +39,7 @@ impl Client {
         open_conversation_id: &str,
         message: &RobotOut,
     ) -> Result<String, ApiError> {
+        limit::given("the conversation id", open_conversation_id)?;
         let template = message.to_template()?;
         let body = json!({
             "robotCode": self.inner.credentials.robot_code,

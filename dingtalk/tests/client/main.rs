@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod contacts;
 mod failures;
+mod media;
 mod raw;
 mod server;
 mod tokens;
