@@ -20,7 +20,7 @@ mod token;
 use crate::ApiStyle;
 
 pub use self::check::ArgumentError;
-pub use self::param::{Fill, Kind, Param};
+pub use self::param::{Fill, Kind, MESSAGES, Param};
 
 /// Rows that belong together; scopes of the gateway's keys are families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod approval;
 pub(crate) mod chat;
 pub(crate) mod contacts;
+pub(crate) mod h5;
 mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
@@ -117,6 +118,7 @@ struct Inner {
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
+    page_ticket: TokenCache,
     pacer: Pacer,
 }
 
@@ -158,6 +160,7 @@ impl Client {
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            page_ticket: TokenCache::default(),
             pacer: Pacer::new(pace),
         };
         Ok(Self {

@@ -41,6 +41,7 @@ pub use client::chat::{
 pub use client::contacts::{
     ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
 };
+pub use client::h5::{PageDigest, PageRequest, PageUser};
 pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,

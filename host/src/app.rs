@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
+use crate::gateway::{self, Gateway};
 use crate::ingress::{self, Clockwork, Ingress};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
@@ -44,6 +45,8 @@ pub const METRICS: &[&Metric] = &[
     &dispatch::ATTEMPT_SECONDS,
     &dispatch::RUNNING,
     &dispatch::DELIVERIES,
+    &gateway::CALLS,
+    &gateway::SECONDS,
     &active::DINGTALK_REQUESTS,
     &active::DINGTALK_SECONDS,
     &sqlite::COMMIT_SECONDS,
@@ -124,6 +127,7 @@ impl Host {
         let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let outbound = TaskTracker::new();
+        let gateway = Gateway::new(snapshot.clone(), Arc::clone(&kv), outbound.clone());
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let stop_operators = CancellationToken::new();
         let clockwork = Clockwork {
@@ -173,7 +177,7 @@ impl Host {
         let limits = server::Limits::of(settings.max_connections);
         let public = server::serve(
             public,
-            ingress::routes(ingress),
+            ingress::routes(ingress).merge(gateway::routes(gateway)),
             limits,
             stop_intake.clone(),
         );

@@ -31,6 +31,11 @@ pub fn instant() -> Instant {
     Instant::now()
 }
 
+/// A text that has not been there before.
+pub fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 /// The place of the last event id in the order of ids.
 static LAST: AtomicI64 = AtomicI64::new(0);
 

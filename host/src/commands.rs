@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+mod call;
 mod check;
 mod dev;
 mod events;
@@ -86,6 +87,19 @@ enum Command {
     /// Ask the rules about an event.
     #[command(subcommand)]
     Rules(rules::Command),
+
+    /// Call DingTalk with an app's credentials.
+    ///
+    /// For looking and for repairs. What is called here goes past the journal: a write that is repeated is done twice.
+    Call(call::Options),
+
+    /// Print what makes a shell complete commands and names of APIs.
+    ///
+    /// For example: belfry completions bash > /etc/bash_completion.d/belfry
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command that the arguments name.
@@ -101,6 +115,12 @@ pub(crate) async fn run() -> ExitCode {
         Command::Events(command) => events::run(&command).await,
         Command::Journal(command) => journal::run(&command),
         Command::Rules(command) => rules::run(command),
+        Command::Call(options) => call::run(options).await,
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "belfry", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("belfry: {error:#}");

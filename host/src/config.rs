@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::retry::Policy;
 
-pub use self::app::{App, Callback, Receive};
+pub use self::app::{App, Callback, H5, Receive};
 pub use self::document::Problem;
+pub use self::gateway::{Gateway, Key};
 pub use self::grant::{Grant, Recipients, Scope};
 pub use self::hook::Hook;
 pub use self::limits::{Limits, show_bytes};
@@ -18,6 +19,7 @@ use self::section::Section;
 
 mod app;
 mod document;
+mod gateway;
 mod grant;
 mod hook;
 mod hours;
@@ -47,6 +49,8 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// The doors for alert webhooks.
     pub hooks: Vec<Hook>,
+    /// The door for other services; without it nobody can call.
+    pub gateway: Option<Gateway>,
     /// What is right but will surprise.
     pub warnings: Vec<Problem>,
 }
@@ -116,14 +120,7 @@ impl Config {
             .into_iter()
             .map(|section| hook::hook(section, &names, &server))
             .collect();
-        if root.has("gateway") {
-            root.warn(
-                "gateway",
-                root.line_of("gateway"),
-                "the gateway is not in this version; the section has no effect",
-            );
-            root.skip("gateway");
-        }
+        let gateway = gateway::gateway(&mut root, &names);
         let config = Self {
             server,
             store,
@@ -132,6 +129,7 @@ impl Config {
             apps,
             plugins,
             hooks,
+            gateway,
             warnings: Vec::new(),
         };
         config.check_names(&root);

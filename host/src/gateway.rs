@@ -219,7 +219,10 @@ fn lost() -> ApiError {
 
 fn too_slow(access: Access) -> ApiError {
     let code = "gateway.timeout".to_owned();
-    let message = format!("dingtalk did not answer within {} seconds", PATIENCE.as_secs());
+    let message = format!(
+        "dingtalk did not answer within {} seconds",
+        PATIENCE.as_secs()
+    );
     match access {
         Access::Read => ApiError::Unavailable { code, message },
         Access::Write => ApiError::OutcomeUnknown { code, message },

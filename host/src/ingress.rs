@@ -21,7 +21,7 @@ use self::body::BodyError;
 
 pub use self::timers::Clockwork;
 
-mod body;
+pub(crate) mod body;
 mod callback;
 mod hooks;
 mod robot;

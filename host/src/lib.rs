@@ -20,6 +20,7 @@ pub mod engine;
 pub mod event;
 pub mod explain;
 pub mod function;
+pub mod gateway;
 pub mod health;
 pub mod ids;
 pub mod imports;

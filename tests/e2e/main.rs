@@ -3,6 +3,7 @@
 
 mod amend;
 mod bad_input;
+mod call;
 mod cli;
 mod compatibility;
 mod dedupe;
@@ -10,6 +11,8 @@ mod delivery;
 mod durability;
 mod effects;
 mod egress;
+mod gateway;
+mod h5;
 mod inspect;
 mod languages;
 mod limits;

@@ -22,6 +22,7 @@ pub struct Bot {
     server: Vec<String>,
     engine: Vec<String>,
     retry: Vec<String>,
+    app: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
 }
@@ -78,6 +79,20 @@ impl Bot {
         self
     }
 
+    /// Adds a line to the app `acme`.
+    #[must_use]
+    pub fn app(mut self, line: &str) -> Self {
+        self.app.push(line.to_owned());
+        self
+    }
+
+    /// Adds tables as they are written.
+    #[must_use]
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables.push(text.to_owned());
+        self
+    }
+
     /// The text, for a simulator at that address.
     pub fn text(&self, simulator: SocketAddr) -> String {
         let (server, engine, retry) = (
@@ -95,6 +110,7 @@ impl Bot {
         };
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
+        let app = self.app.join("\n");
         let tables = self.tables.join("\n");
         format!(
             "[server]
@@ -121,6 +137,7 @@ receive = [\"callback\", \"robot\"]
 callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"] }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
+{app}
 
 {tables}"
         )

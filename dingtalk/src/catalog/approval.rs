@@ -1,8 +1,9 @@
 //! Approvals (OA审批).
 
-use super::check::{fields_are_texts, terminated_by_somebody, terminated_by_somebody_modern};
+use super::check::{terminated_by_somebody, terminated_by_somebody_modern};
 use super::param::{
-    agent_id, boolean, department, id, integer, joined, number, object, objects, text, texts, word,
+    agent_id, boolean, department, fields, id, integer, joined, number, object, objects, text,
+    texts, word,
 };
 use super::{Access, Api, Family, Param, get, post};
 
@@ -22,23 +23,20 @@ const COPIES: &[&str] = &["START", "FINISH", "START_FINISH"];
 pub(super) const APIS: &[Api] = &[
     write("approval.create", "Starts an approval.")
         .gateway("createProcessInstance")
-        .legacy(
-            post(
-                "/topapi/processinstance/create",
-                &[
-                    id("process_code").required(),
-                    id("originator_user_id").required(),
-                    department("dept_id").required(),
-                    objects("form_component_values", 200).required(),
-                    number("agent_id"),
-                    joined("approvers", 20),
-                    objects("approvers_v2", 20),
-                    joined("cc_list", 20),
-                    word("cc_position", COPIES),
-                ],
-            )
-            .rule(fields_are_texts),
-        )
+        .legacy(post(
+            "/topapi/processinstance/create",
+            &[
+                id("process_code").required(),
+                id("originator_user_id").required(),
+                department("dept_id").required(),
+                fields("form_component_values", 200).required(),
+                number("agent_id"),
+                joined("approvers", 20),
+                objects("approvers_v2", 20),
+                joined("cc_list", 20),
+                word("cc_position", COPIES),
+            ],
+        ))
         .modern(
             post(
                 "/v1.0/workflow/processInstances",
@@ -46,7 +44,7 @@ pub(super) const APIS: &[Api] = &[
                     id("processCode").required(),
                     id("originatorUserId").required(),
                     department("deptId"),
-                    objects("formComponentValues", 150).required(),
+                    fields("formComponentValues", 150).required(),
                     number("microappAgentId"),
                     objects("approvers", 20),
                     texts("ccList", 50),
@@ -55,8 +53,7 @@ pub(super) const APIS: &[Api] = &[
                     text("bizDetailPageUrl", 2000),
                 ],
             )
-            .any_of(&["deptId", "approvers"])
-            .rule(fields_are_texts),
+            .any_of(&["deptId", "approvers"]),
         ),
     read("approval.get", "Reads an approval with its steps.")
         .gateway("getProcessInstance")

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Api, Call, Kind, Param};
+use super::{Api, Call, Kind, MESSAGES, Param};
 use crate::ApiStyle;
 
 /// The largest message in bytes. The documented 2048 bytes contradict the 5000 characters of markdown that are documented
@@ -115,9 +115,6 @@ impl Call {
                     if is_blank(value) && param.is_required && param.fill.is_none() {
                         return Err(ArgumentError::Empty(name.clone()));
                     }
-                    if is_blank(value) && !matches!(param.kind, Kind::Text(_)) {
-                        continue;
-                    }
                     shaped(name, param, value)?
                 }
                 None => value.clone(),
@@ -158,12 +155,19 @@ impl Call {
         let mut arguments = Map::new();
         for (name, text) in pairs {
             let param = self.param(&name);
+            // Forms send what was left empty.
+            let is_left_empty = text.is_empty()
+                && param.is_some_and(|param| {
+                    !param.is_required && !matches!(param.kind, Kind::Text(_))
+                });
+            if is_left_empty {
+                continue;
+            }
             let value = match param.map(|param| param.kind) {
                 Some(Kind::Texts(_)) => list_of(&text),
-                Some(kind @ (Kind::Objects(_) | Kind::Object | Kind::Message)) => {
-                    if text.is_empty() {
-                        continue;
-                    }
+                Some(
+                    kind @ (Kind::Objects(_) | Kind::Fields(_) | Kind::Object | Kind::Message),
+                ) if !text.is_empty() => {
                     serde_json::from_str(&text).map_err(|_| wrong(&name, kind))?
                 }
                 // An envelope comes as one field with JSON in it.
@@ -257,8 +261,11 @@ impl Kind {
             Self::Integer(least, most) => format!("a whole number between {least} and {most}"),
             Self::Boolean => "true or false".to_owned(),
             Self::Texts(_) => "a list of texts that are not empty".to_owned(),
-            Self::Joined(_) => "a text with ids separated by commas".to_owned(),
+            Self::Joined(_) => "a text with ids separated by commas, without spaces".to_owned(),
             Self::Objects(_) => "a list of objects".to_owned(),
+            Self::Fields(_) => {
+                "a list of objects with a text as name and a text as value (lists and objects as JSON in that text)".to_owned()
+            }
             Self::Object => "an object".to_owned(),
             Self::Message => {
                 "a message: an object with msgtype and a member of that name, such as {\"msgtype\":\"text\",\"text\":{\"content\":\"hello\"}}".to_owned()
@@ -301,8 +308,13 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
             Ok(value.clone())
         }
         (Kind::Joined(most), Value::String(_) | Value::Array(_)) => joined(name, kind, most, value),
-        (Kind::Objects(most), Value::Array(items)) => {
-            if !items.iter().all(Value::is_object) {
+        (Kind::Objects(most) | Kind::Fields(most), Value::Array(items)) => {
+            let is_field = |item: &Value| item["name"].is_string() && item["value"].is_string();
+            let is_right = |item: &Value| match kind {
+                Kind::Fields(_) => is_field(item),
+                _ => item.is_object(),
+            };
+            if !items.iter().all(is_right) {
                 return Err(wrong(name, kind));
             }
             if items.len() > most {
@@ -313,6 +325,7 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
         (Kind::Object, Value::Object(_)) => Ok(value.clone()),
         (Kind::Message, Value::Object(members)) => {
             let kind_of_message = members.get("msgtype").and_then(Value::as_str);
+            let kind_of_message = kind_of_message.filter(|kind| MESSAGES.contains(kind));
             let body = kind_of_message.and_then(|kind| members.get(kind));
             if !body.is_some_and(Value::is_object) {
                 return Err(wrong(name, kind));
@@ -326,16 +339,26 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
     }
 }
 
+/// The largest whole number that a float holds exactly.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+/// Digits of a number that is written as a text.
+const MAX_DIGITS: usize = 18;
+
 fn whole(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
-        // Nothing but digits: what parse takes besides, such as a plus sign, is no number to DingTalk.
+        Value::Number(number) => number.as_i64().or_else(|| {
+            // JSON does not tell 1 from 1.0.
+            let float = number.as_f64()?;
+            #[allow(clippy::cast_possible_truncation)]
+            (float.fract() == 0.0 && float.abs() <= MAX_EXACT).then_some(float as i64)
+        }),
+        // As people and DingTalk write numbers: no plus sign, no zeros before them.
         Value::String(text) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
-            digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| text.parse().ok())?
+            let is_number = (1..=MAX_DIGITS).contains(&digits.len())
+                && digits.bytes().all(|byte| byte.is_ascii_digit())
+                && (!digits.starts_with('0') || text == "0");
+            is_number.then(|| text.parse().ok())?
         }
         _ => None,
     }
@@ -343,21 +366,19 @@ fn whole(value: &Value) -> Option<i64> {
 
 fn joined(name: &str, kind: Kind, most: usize, value: &Value) -> Result<Value, ArgumentError> {
     let items: Vec<&str> = match value {
-        Value::String(text) => text.split(',').map(str::trim).collect(),
+        Value::String(text) if text.is_empty() => Vec::new(),
+        Value::String(text) => text.split(',').collect(),
         Value::Array(items) => {
-            let texts = items.iter().map(|item| item.as_str().map(str::trim));
-            let texts: Option<Vec<&str>> = texts.collect();
-            // An id with a comma would become two.
-            texts
-                .filter(|texts| texts.iter().all(|text| !text.contains(',')))
-                .ok_or_else(|| wrong(name, kind))?
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            texts.ok_or_else(|| wrong(name, kind))?
         }
         _ => return Err(wrong(name, kind)),
     };
-    if items.is_empty() || items == [""] {
-        return Ok(Value::String(String::new()));
-    }
-    if items.iter().any(|item| item.is_empty()) {
+    // An id with a comma would become two.
+    let is_id = |item: &str| {
+        !item.is_empty() && !item.contains(|letter: char| letter == ',' || letter.is_whitespace())
+    };
+    if !items.iter().all(|item| is_id(item)) {
         return Err(wrong(name, kind));
     }
     if items.len() > most {
@@ -417,23 +438,6 @@ pub(super) fn members_join_and_leave(arguments: &Map<String, Value>) -> Result<(
             "add_useridlist",
             "has somebody who is also in del_useridlist",
         );
-    }
-    Ok(())
-}
-
-/// The values of a form are texts; lists and objects travel as JSON in a text.
-pub(super) fn fields_are_texts(arguments: &Map<String, Value>) -> Result<(), ArgumentError> {
-    for name in ["form_component_values", "formComponentValues"] {
-        let fields = arguments.get(name).and_then(Value::as_array);
-        for field in fields.into_iter().flatten() {
-            let is_text = |member: &str| field[member].is_string();
-            if !is_text("name") || !is_text("value") {
-                return together(
-                    name,
-                    "must have a text as name and a text as value in each entry (lists and objects as JSON in that text)",
-                );
-            }
-        }
     }
     Ok(())
 }

@@ -30,11 +30,26 @@ pub enum Kind {
     Joined(usize),
     /// A list of at most so many objects.
     Objects(usize),
+    /// A form: at most so many objects with a text as `name` and a text as `value`; lists and objects are JSON in that
+    /// text.
+    Fields(usize),
     /// An object.
     Object,
-    /// A message: an object with `msgtype` and a member of that name.
+    /// A message: an object with one of [`MESSAGES`] as `msgtype` and a member of that name.
     Message,
 }
+
+/// The kinds of messages that groups and notices take.
+pub const MESSAGES: [&str; 8] = [
+    "text",
+    "image",
+    "voice",
+    "file",
+    "link",
+    "oa",
+    "markdown",
+    "action_card",
+];
 
 /// What the client puts in where the caller left it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +129,10 @@ pub(super) const fn joined(name: &'static str, most: usize) -> Param {
 
 pub(super) const fn objects(name: &'static str, most: usize) -> Param {
     param(name, Kind::Objects(most))
+}
+
+pub(super) const fn fields(name: &'static str, most: usize) -> Param {
+    param(name, Kind::Fields(most))
 }
 
 pub(super) const fn object(name: &'static str) -> Param {

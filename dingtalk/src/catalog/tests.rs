@@ -152,6 +152,16 @@ fn what_dingtalk_must_refuse_is_found_and_named() {
         ),
         (
             "chat.readers",
+            json!({"messageId": "m", "cursor": "007", "size": 1}),
+            "cursor must be a whole number, 0 or more",
+        ),
+        (
+            "chat.readers",
+            json!({"messageId": "m", "cursor": 0.5, "size": 1}),
+            "cursor must be a whole number, 0 or more",
+        ),
+        (
+            "chat.readers",
             json!({"messageId": "m", "cursor": "", "size": 1}),
             "cursor is empty",
         ),
@@ -178,7 +188,7 @@ fn what_dingtalk_must_refuse_is_found_and_named() {
         (
             "notice.send",
             json!({"msg": text, "userid_list": "a,,b"}),
-            "userid_list must be a text with ids separated by commas",
+            "userid_list must be a text with ids separated by commas, without spaces",
         ),
         (
             "notice.send",
@@ -195,7 +205,7 @@ fn what_dingtalk_must_refuse_is_found_and_named() {
             "approval.create",
             json!({"process_code": "P", "originator_user_id": "a", "dept_id": -1,
                    "form_component_values": [{"name": "n", "value": ["x"]}]}),
-            "form_component_values must have a text as name and a text as value in each entry (lists and objects as JSON in that text)",
+            "form_component_values must be a list of objects with a text as name and a text as value (lists and objects as JSON in that text)",
         ),
         (
             "approval.terminate",
@@ -244,7 +254,7 @@ fn zero_and_false_are_values() {
     assert_eq!(
         check(
             "user.list",
-            json!({"department_id": "1", "offset": "0", "size": 20})
+            json!({"department_id": "1", "offset": "0", "size": 20.0})
         ),
         Ok(json!({"department_id": 1, "offset": 0, "size": 20}))
     );
@@ -260,7 +270,7 @@ fn arguments_get_the_form_that_is_sent() {
     assert_eq!(
         check(
             "notice.send",
-            json!({"userid_list": ["a", " b"], "dept_id_list": "7, 8", "msg": msg, "agent_id": "1001"})
+            json!({"userid_list": ["a", "b"], "dept_id_list": "7,8", "msg": msg, "agent_id": "1001"})
         ),
         Ok(json!({"userid_list": "a,b", "dept_id_list": "7,8", "msg": msg, "agent_id": 1001}))
     );

@@ -4,6 +4,7 @@
 mod calls;
 mod contacts;
 mod failures;
+mod h5;
 mod media;
 mod raw;
 mod server;

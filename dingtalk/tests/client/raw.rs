@@ -1,6 +1,6 @@
 //! Raw calls of the catalogue: what goes out, what comes back, and what is not sent.
 
-use dingtalk::catalog::{self, Verb};
+use dingtalk::catalog::{self, Call, Host, Kind, Manner, Verb};
 use dingtalk::{ApiError, ApiStyle};
 use serde_json::{Map, Value, json};
 
@@ -185,4 +185,96 @@ async fn failures_are_typed_as_those_of_the_other_calls() {
     );
     client.call(send, &given).await.unwrap();
     assert_eq!(server.calls("/gettoken").len(), 2);
+}
+
+/// A value that a field takes.
+fn sample(name: &str, kind: Kind) -> Value {
+    match (name, kind) {
+        ("token", _) => json!("123456"),
+        ("aes_key", _) => json!("k".repeat(43)),
+        ("url", _) => json!("https://bot.example.com/callback/acme"),
+        (_, Kind::Text(most)) => json!("x".repeat(most.min(3))),
+        (_, Kind::Word(words)) => json!(words[0]),
+        (_, Kind::Integer(least, _)) => json!(least.max(1)),
+        (_, Kind::Boolean) => json!(true),
+        (_, Kind::Texts(_)) => json!(["xxx"]),
+        (_, Kind::Joined(_)) => json!("xxx"),
+        (_, Kind::Objects(_)) => json!([{"x": 1}]),
+        (_, Kind::Fields(_)) => json!([{"name": "n", "value": "v"}]),
+        (_, Kind::Object) => json!({"x": 1}),
+        (_, Kind::Message) => json!({"msgtype": "text", "text": {"content": "hi"}}),
+    }
+}
+
+/// The least that a call takes.
+fn least(call: &Call) -> Map<String, Value> {
+    let mut names: Vec<&str> = call
+        .params
+        .iter()
+        .filter(|param| param.is_required && param.fill.is_none())
+        .map(|param| param.name)
+        .collect();
+    names.extend(call.any_of.first());
+    names
+        .into_iter()
+        .map(|name| {
+            (
+                name.to_owned(),
+                sample(name, call.param(name).unwrap().kind),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_raw_call_of_the_catalogue_leaves_as_its_row_says() {
+    let server = Server::start().await;
+    let client = server.client();
+    let mut made = 0;
+    for api in catalog::apis() {
+        for style in [ApiStyle::Legacy, ApiStyle::Modern] {
+            let Some(call) = api
+                .styled(style)
+                .filter(|call| call.manner == Manner::Token)
+            else {
+                continue;
+            };
+            let given = least(call);
+            let checked = call.check(&given).unwrap();
+            client
+                .call_checked(api.access, call, checked)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", call.path));
+            let seen = server.calls(call.path).pop().unwrap();
+            made += 1;
+            assert_eq!(
+                seen.method == "GET",
+                call.verb == Verb::Get,
+                "{}",
+                call.path
+            );
+            assert_eq!(
+                seen.header_token.is_some(),
+                call.host() == Host::Api,
+                "{}",
+                call.path
+            );
+            for (name, value) in &given {
+                let sent = match (call.verb, call.envelope) {
+                    (Verb::Get, _) => json!(seen.query[name]),
+                    (Verb::Post, None) => seen.body[name].clone(),
+                    (Verb::Post, Some(envelope)) => seen.body[envelope][name].clone(),
+                };
+                let as_text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
+                assert!(
+                    sent == *value || sent == as_text,
+                    "{} {name}: {sent}",
+                    call.path
+                );
+            }
+        }
+    }
+    assert!(made > 65, "{made}");
 }

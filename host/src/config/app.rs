@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dingtalk::{ApiStyle, Secret};
+use dingtalk::{ApiStyle, PageDigest, Secret};
 use url::Url;
 
 use super::section::Section;
@@ -30,10 +30,21 @@ pub struct App {
     pub callback: Option<Callback>,
     /// Which calls are made where DingTalk has an older and a newer one.
     pub api: ApiStyle,
+    /// Its pages inside DingTalk.
+    pub h5: H5,
     /// Host of the old API.
     pub oapi_base: Option<Url>,
     /// Host of the v1.0 API.
     pub api_base: Option<Url>,
+}
+
+/// The pages that an app has inside DingTalk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct H5 {
+    /// What the addresses of its pages begin with. Pages elsewhere get neither signatures nor answers.
+    pub pages: Vec<Url>,
+    /// How pages are signed.
+    pub digest: PageDigest,
 }
 
 /// A way in.
@@ -114,11 +125,44 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         receive,
         callback,
         api: api_style(&mut section),
+        h5: h5(&mut section),
         oapi_base: base_url(&mut section, "oapi-base"),
         api_base: base_url(&mut section, "api-base"),
     };
     section.finish();
     app
+}
+
+fn h5(section: &mut Section<'_>) -> H5 {
+    let mut h5 = H5::default();
+    let Some(mut section) = section.section("h5") else {
+        return h5;
+    };
+    let line = section.line_of("pages");
+    for text in section.texts("pages").unwrap_or_default() {
+        let page = text.parse::<Url>().ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        match page {
+            Some(page) => h5.pages.push(page),
+            None => {
+                let wanted = "must be addresses such as \"https://pages.example.com/app/\"";
+                section.report("pages", line, format!("{wanted}, not {text:?}"));
+            }
+        }
+    }
+    let wanted = "\"sha256\" or \"sha1\"";
+    let digest = section.parsed("signature", wanted, |text| match text {
+        "sha256" => Some(PageDigest::Sha256),
+        "sha1" => Some(PageDigest::Sha1),
+        _ => None,
+    });
+    h5.digest = digest.unwrap_or_default();
+    section.finish();
+    h5
 }
 
 fn api_style(section: &mut Section<'_>) -> ApiStyle {

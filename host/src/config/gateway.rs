@@ -71,7 +71,8 @@ fn key(mut section: Section<'_>) -> Key {
         }
         (Some(secret), None) => {
             if secret.expose().len() < 16 {
-                let text = "is shorter than 16 characters, and this listener can be tried from outside";
+                let text =
+                    "is shorter than 16 characters, and this listener can be tried from outside";
                 section.report("key", line, text);
             }
             Sha256::digest(secret.expose()).into()
@@ -133,7 +134,8 @@ mod tests {
     use super::super::Config;
     use super::*;
 
-    const APP: &str = "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+    const APP: &str =
+        "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
 
     fn parse(gateway: &str) -> Result<Config, Vec<String>> {
         Config::parse(&format!("{APP}{gateway}"), Path::new(""), [])

@@ -75,10 +75,12 @@ fn what_is_not_toml_is_told_with_its_line() {
 
 #[test]
 fn what_will_surprise_is_warned_about() {
-    let config = parse("[gateway]\napp = \"acme\"\n[server]\nadmin = \"0.0.0.0:1\"\n").unwrap();
+    let app = "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+    let text = format!("[gateway]\napp = \"acme\"\n[server]\nadmin = \"0.0.0.0:1\"\n{app}");
+    let config = parse(&text).unwrap();
     let told: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert!(
-        told[0].starts_with("line 1: gateway: the gateway is not in this version"),
+        told[0].starts_with("line 1: gateway.key: is missing, so nobody can call the gateway"),
         "{told:?}"
     );
     assert!(

@@ -54,9 +54,16 @@ impl Answer {
         }
     }
 
+    /// A success whose members stand for themselves.
+    pub(super) fn plain(body: Value) -> Self {
+        Self::new(StatusCode::OK, body)
+    }
+
     fn failure(status: StatusCode, code: &str, message: &str) -> Self {
         // DingTalk's codes are numbers as long as they come from its older API.
-        let errcode = code.parse::<i64>().map_or_else(|_| json!(code), Value::from);
+        let errcode = code
+            .parse::<i64>()
+            .map_or_else(|_| json!(code), Value::from);
         let body = json!({"success": false, "msg": message, "errcode": errcode});
         Self {
             code: Some(code.to_owned()),
@@ -279,6 +286,9 @@ mod tests {
             assert_eq!(answer.retry_after, (status == 429).then_some(60));
         }
         let answer = Answer::of(Ok(json!({"task_id": 1})));
-        assert_eq!(answer.body, json!({"success": true, "data": {"task_id": 1}}));
+        assert_eq!(
+            answer.body,
+            json!({"success": true, "data": {"task_id": 1}})
+        );
     }
 }

@@ -193,10 +193,8 @@ impl Once {
         };
         let space = PluginName::from(SPACE);
         // Asked for together, they share a commit; the trail comes first.
-        let (trail, taken) = tokio::join!(
-            self.kv.write(&space, trail),
-            self.kv.write(&space, taken)
-        );
+        let (trail, taken) =
+            tokio::join!(self.kv.write(&space, trail), self.kv.write(&space, taken));
         trail?;
         if !taken? {
             // Another belfry on the same store was faster.
@@ -241,7 +239,10 @@ impl Once {
     }
 
     fn seat(&self, place: &str) -> Option<Seat> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         under_way.insert(place.to_owned()).then(|| Seat {
             under_way: Arc::clone(&self.under_way),
             place: place.to_owned(),
@@ -271,7 +272,10 @@ impl Once {
             let trails = self.kv.keys(&space, "t/", None, SWEEP).await?;
             let count = trails.len();
             for trail in trails {
-                let Some((at, place)) = trail.strip_prefix("t/").and_then(|rest| rest.split_once('/')) else {
+                let Some((at, place)) = trail
+                    .strip_prefix("t/")
+                    .and_then(|rest| rest.split_once('/'))
+                else {
                     continue;
                 };
                 if at.parse::<i64>().is_ok_and(|at| at > limit.0) {

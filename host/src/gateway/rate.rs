@@ -94,7 +94,9 @@ mod tests {
         let of = |authorization: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-            authorize(&settings, &headers).map(|key| key.name.clone()).ok()
+            authorize(&settings, &headers)
+                .map(|key| key.name.clone())
+                .ok()
         };
         assert_eq!(of("Bearer two").as_deref(), Some("erp"));
         assert_eq!(of("bearer  one ").as_deref(), Some("crm"));

@@ -13,7 +13,7 @@ const TIME: Duration = Duration::from_secs(5);
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     /// It is larger than allowed.
     #[error("the body is too large")]
     TooLarge,
@@ -30,7 +30,7 @@ pub(super) enum BodyError {
 
 impl BodyError {
     /// One word for it, for counting.
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::TooLarge => "too-large",
             Self::TooSlow => "too-slow",
@@ -40,7 +40,7 @@ impl BodyError {
     }
 
     /// What the sender is told.
-    pub(super) fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -50,7 +50,7 @@ impl BodyError {
 }
 
 /// Reads a whole body as text, at most `limit` bytes.
-pub(super) async fn read_body(
+pub(crate) async fn read_body(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

@@ -129,5 +129,9 @@ pub(super) fn differs(a: &Active, b: &Active) -> bool {
                 .get(name)
                 .is_some_and(|other| Arc::ptr_eq(plugin, other))
         });
-    !same_apps || !same_plugins || a.rules != b.rules || a.config.hooks != b.config.hooks
+    !same_apps
+        || !same_plugins
+        || a.rules != b.rules
+        || a.config.hooks != b.config.hooks
+        || a.config.gateway != b.config.gateway
 }
