@@ -171,7 +171,14 @@ fn list_templates(world: &World) -> Value {
     let templates = world.company.templates.iter().map(|template| {
         let fields = template.fields.iter();
         let fields: Value = fields
-            .map(|field| json!({"name": field.name, "componentType": field.component_type}))
+            .map(|field| {
+                json!({
+                    "name": field.name,
+                    "componentType": field.component_type,
+                    "required": field.required,
+                    "options": field.options,
+                })
+            })
             .collect();
         json!({
             "processCode": template.process_code,

@@ -12,7 +12,6 @@ use super::answer::{self, Answer};
 use super::{Client, Inner};
 use crate::error::{ApiError, Effect, Failure};
 use crate::pace::Lane;
-use crate::token::TokenCache;
 use crate::{Credentials, Secret, metric};
 
 /// The pauses before a read is made for the second and the third time.
@@ -138,19 +137,39 @@ impl Inner {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.oapi, path);
-        let send = async |token: &Secret| {
+        let request = |token: &Secret| {
             let request = self.http.request(method.clone(), url.clone());
-            let request = request
-                .query(&[("access_token", token.expose())])
-                .query(query);
-            self.exchange(attach(request), Lane::Api(path), effect, answer::oapi)
-                .await
+            let request = request.query(&[("access_token", token.expose())]);
+            attach(request.query(query))
         };
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.oapi_once(&request, path, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Makes a call with the cached token, and once more with a fresh one if that is refused.
+    async fn oapi_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        path: &str,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let lane = Lane::Api(path);
         let fetch = async || self.fetch_oapi_token().await;
-        again(effect, async || {
-            with_token(&self.oapi_token, fetch, send).await
-        })
-        .await
+        let token = self.oapi_token.get(fetch).await?;
+        let first = self.exchange(request(&token), lane, effect, answer::oapi);
+        match first.await {
+            Err(Failure::TokenRefused { .. }) => self.oapi_token.invalidate(&token),
+            done => return done.map_err(Failure::last),
+        }
+        let token = self.oapi_token.get(fetch).await?;
+        let second = self.exchange(request(&token), lane, effect, answer::oapi);
+        second.await.map_err(Failure::last)
     }
 
     async fn api(
@@ -160,16 +179,37 @@ impl Inner {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.api, lane.path());
-        let send = async |token: &Secret| {
+        let request = |token: &Secret| {
             let request = request(&self.http, url.clone());
-            let request = request.header("x-acs-dingtalk-access-token", token.expose());
-            self.exchange(request, lane, effect, answer::api).await
+            request.header("x-acs-dingtalk-access-token", token.expose())
         };
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.api_once(&request, lane, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// As [`Inner::oapi_once`].
+    async fn api_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        lane: Lane<'_>,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
         let fetch = async || self.fetch_api_token().await;
-        again(effect, async || {
-            with_token(&self.api_token, fetch, send).await
-        })
-        .await
+        let token = self.api_token.get(fetch).await?;
+        let first = self.exchange(request(&token), lane, effect, answer::api);
+        match first.await {
+            Err(Failure::TokenRefused { .. }) => self.api_token.invalidate(&token),
+            done => return done.map_err(Failure::last),
+        }
+        let token = self.api_token.get(fetch).await?;
+        let second = self.exchange(request(&token), lane, effect, answer::api);
+        second.await.map_err(Failure::last)
     }
 
     async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
@@ -269,46 +309,38 @@ impl Inner {
     }
 }
 
-/// Makes a call with the cached token, and once more with a fresh one if that is refused.
-async fn with_token(
-    cache: &TokenCache,
-    fetch: impl AsyncFn() -> Result<(Secret, Duration), ApiError>,
-    send: impl AsyncFn(&Secret) -> Result<Answer, Failure>,
-) -> Result<Answer, ApiError> {
-    let token = cache.get(&fetch).await?;
-    match send(&token).await {
-        Err(Failure::TokenRefused { .. }) => cache.invalidate(&token),
-        done => return done.map_err(Failure::last),
-    }
-    let token = cache.get(&fetch).await?;
-    send(&token).await.map_err(Failure::last)
+/// Lets a read be made again that failed for a moment only. A write is made once: only its caller knows whether it may
+/// be done twice.
+struct Patience {
+    effect: Effect,
+    started: Instant,
+    pauses: std::slice::Iter<'static, Duration>,
 }
 
-/// Makes a read again that failed for a moment only. A write is made once: only its caller knows whether it may be
-/// done twice.
-async fn again(
-    effect: Effect,
-    make: impl AsyncFn() -> Result<Answer, ApiError>,
-) -> Result<Answer, ApiError> {
-    if effect == Effect::Write {
-        return make().await;
+impl Patience {
+    fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            started: Instant::now(),
+            pauses: READ_PAUSES.iter(),
+        }
     }
-    let started = Instant::now();
-    for pause in READ_PAUSES {
-        let done = make().await;
-        let pause = match &done {
-            Err(ApiError::Unavailable { .. }) => pause,
+
+    /// How long to wait before the call is made again; `None` if it is not.
+    fn after(&mut self, done: &Result<Answer, ApiError>) -> Option<Duration> {
+        if self.effect == Effect::Write {
+            return None;
+        }
+        let least = match done {
+            Err(ApiError::Unavailable { .. }) => Duration::ZERO,
             Err(ApiError::RateLimited {
                 code, retry_after, ..
-            }) if code != "client.pace" => pause.max(*retry_after),
-            _ => return done,
+            }) if code != "client.pace" => *retry_after,
+            _ => return None,
         };
-        if started.elapsed() + pause > READS_WITHIN {
-            return done;
-        }
-        tokio::time::sleep(pause).await;
+        let pause = least.max(*self.pauses.next()?);
+        (self.started.elapsed() + pause <= READS_WITHIN).then_some(pause)
     }
-    make().await
 }
 
 async fn read(

@@ -1,9 +1,12 @@
 //! The client against a small server over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
 mod calls;
 mod contacts;
 mod failures;
 mod media;
+mod pace;
+mod sent;
 mod server;
 mod tokens;
