@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Clockwork, Ingress};
+use crate::ingress::{self, Clockwork, Followup, Ingress};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -74,6 +74,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    followup: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -132,10 +133,17 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let followup = Followup {
+            snapshot: snapshot.clone(),
+            timers: Arc::clone(&sqlite) as _,
+            waker: waker.clone(),
+            was_sent: Waker::default(),
+        };
         let retention = Retention {
             journal: Arc::clone(&sqlite),
             keep,
         };
+        let notices = Schedule::new(Arc::clone(&sqlite) as _, followup.was_sent.clone());
         let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
@@ -143,6 +151,7 @@ impl Host {
                 journal: Arc::clone(&journal),
                 kv,
                 schedule,
+                notices,
                 outbound: outbound.clone(),
                 next_probe: Mutex::default(),
             })
@@ -196,6 +205,7 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            followup: tokio::spawn(followup.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -213,6 +223,7 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        let _ = self.followup.await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

@@ -19,11 +19,13 @@ use crate::wake::Waker;
 
 use self::body::BodyError;
 
+pub use self::notices::{Followup, wants_results};
 pub use self::timers::Clockwork;
 
 mod body;
 mod callback;
 mod hooks;
+mod notices;
 mod robot;
 mod timers;
 

@@ -4,6 +4,7 @@ mod approval;
 mod call;
 mod chat;
 mod contacts;
+mod media;
 mod message;
 mod notice;
 mod oapi;
@@ -57,7 +58,7 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let call = ApiCall::read(&parts, &bytes);
+    let call = ApiCall::read(&parts, bytes).await;
     let fault = shared.change(|world| world.faults.take_call(&call.path));
     if let Some(Fault {
         kind: FaultKind::Delay(ms),

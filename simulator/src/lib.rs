@@ -12,6 +12,7 @@ mod contacts;
 mod control;
 mod crypto;
 mod faults;
+mod files;
 mod groups;
 mod limits;
 mod mentions;

@@ -15,6 +15,7 @@ use crate::calls::CallLog;
 use crate::company::Company;
 use crate::contacts::Contacts;
 use crate::faults::Faults;
+use crate::files::Files;
 use crate::groups::Groups;
 use crate::limits::RateLimits;
 use crate::notices::Notices;
@@ -61,6 +62,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) notices: Notices,
+    pub(crate) files: Files,
     pub(crate) approvals: Approvals,
     /// Ends pending retries at a reset.
     pub(crate) pushes: CancellationToken,
@@ -91,6 +93,7 @@ impl Shared {
             faults: Faults::default(),
             groups: Groups::seed(&company),
             notices: Notices::default(),
+            files: Files::default(),
             approvals: Approvals::default(),
             pushes: stop.child_token(),
             contacts: Contacts::of(&company),
@@ -186,6 +189,7 @@ impl World {
         self.groups = Groups::seed(&self.company);
         self.contacts = Contacts::of(&self.company);
         self.notices = Notices::default();
+        self.files = Files::default();
         self.approvals = Approvals::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.groups.set_seed_robots(&names);

@@ -22,6 +22,7 @@ pub struct Bot {
     server: Vec<String>,
     engine: Vec<String>,
     retry: Vec<String>,
+    app: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
 }
@@ -61,6 +62,13 @@ impl Bot {
         self
     }
 
+    /// Adds a line to the app `acme`.
+    #[must_use]
+    pub fn app(mut self, line: &str) -> Self {
+        self.app.push(line.to_owned());
+        self
+    }
+
     /// Adds a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: Plugin) -> Self {
@@ -95,7 +103,7 @@ impl Bot {
         };
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
-        let tables = self.tables.join("\n");
+        let (app, tables) = (self.app.join("\n"), self.tables.join("\n"));
         format!(
             "[server]
 {listen}{admin}{server}
@@ -121,6 +129,7 @@ receive = [\"callback\", \"robot\"]
 callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"] }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
+{app}
 
 {tables}"
         )
@@ -201,8 +210,13 @@ impl Plugin {
     /// Grants everything that the scripted guest uses, and more entries of the table.
     #[must_use]
     pub fn granted(self, more: &str) -> Self {
+        let more = if more.contains("contacts") {
+            more.to_owned()
+        } else {
+            format!("contacts = true, {more}")
+        };
         self.line(&format!(
-            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, {more} }}"
+            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, media = true, {more} }}"
         ))
     }
 

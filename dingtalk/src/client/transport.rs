@@ -73,10 +73,16 @@ impl Client {
         timeout: Duration,
     ) -> Result<Vec<u8>, ApiError> {
         let request = self.inner.http.get(url).timeout(timeout);
-        let (status, bytes) = self
+        let sent = self
             .inner
-            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes)
-            .await?;
+            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes);
+        let (status, bytes) = sent.await.map_err(|error| match error {
+            // Asking again would bring the same file.
+            ApiError::Unavailable { code, message } if code == "client.too-large" => {
+                ApiError::Invalid { code, message }
+            }
+            other => other,
+        })?;
         match status {
             200..=299 => Ok(bytes),
             _ => Err(answer::foreign_status(status)),

@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, approval, chat, contacts, notice, robot, token};
+use super::{Reply, approval, chat, contacts, media, notice, robot, token};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -105,6 +105,10 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/message/corpconversation/getsendprogress" => post(Door::Token(notice::progress)),
         "/topapi/message/corpconversation/getsendresult" => post(Door::Token(notice::result)),
         "/topapi/message/corpconversation/recall" => post(Door::Token(notice::recall)),
+        "/topapi/message/corpconversation/status_bar/update" => {
+            post(Door::Token(notice::status_bar))
+        }
+        "/media/upload" => post(Door::Token(media::upload)),
         "/topapi/processinstance/create" => post(Door::Token(approval::create)),
         "/topapi/processinstance/get" => post(Door::Token(approval::get)),
         "/topapi/processinstance/listids" => post(Door::Token(approval::list_ids)),
@@ -218,9 +222,11 @@ fn check_body(call: &ApiCall, is_top: bool) -> Option<Refusal> {
         return None;
     }
     match &call.body {
+        CallBody::Files(_) if call.path == "/media/upload" => None,
+        _ if call.path == "/media/upload" => Some(Refusal::new(43008, "需要multipart类型")),
         CallBody::Json(_) | CallBody::Empty => None,
         CallBody::Form(_) if is_top => None,
-        CallBody::Form(_) | CallBody::Other(_) => {
+        CallBody::Form(_) | CallBody::Files(_) | CallBody::Other(_) => {
             Some(Refusal::new(43004, "无效的HTTP HEADER Content-Type"))
         }
         CallBody::Broken(_) if call.path == "/chat/send" => {

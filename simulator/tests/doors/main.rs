@@ -3,9 +3,11 @@
 
 mod approvals;
 mod chat;
+mod contacts;
 mod control;
 mod events;
 mod faults;
+mod media;
 mod notices;
 mod robot;
 mod stage;
