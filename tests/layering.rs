@@ -104,6 +104,8 @@ const MODULES: &[Module] = &[
     module(0, "ids", &[]),
     // Counts for everybody.
     module(0, "meter", &[]),
+    // Where a debug build dies or fails for a test; the places are in any layer.
+    module(0, "failpoint", &[]),
     // The bell that those who append ring for the dispatcher.
     module(0, "wake", &[]),
 ];

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use belfry::failpoint::{self, NotAFailpoint};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -102,6 +103,10 @@ enum Command {
 pub(crate) async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(arguments.log_format);
+    if let Err(error) = arm_failpoints() {
+        eprintln!("belfry: {error}");
+        return ExitCode::FAILURE;
+    }
     let result = match arguments.command {
         Command::Serve(options) => serve::run(&options.config).await,
         Command::Dev(options) => dev::run(options).await,
@@ -118,6 +123,16 @@ pub(crate) async fn run() -> ExitCode {
         eprintln!("belfry: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Only what is built for tests dies on request.
+fn arm_failpoints() -> Result<(), NotAFailpoint> {
+    if cfg!(debug_assertions)
+        && let Ok(list) = std::env::var("BELFRY_FAILPOINTS")
+    {
+        return failpoint::arm(&list);
+    }
+    Ok(())
 }
 
 fn start_logging(format: LogFormat) {

@@ -12,6 +12,7 @@ use crate::active::{Active, Snapshot};
 use crate::clock;
 use crate::config::Receive;
 use crate::event::{Content, Envelope, Facts, Origin};
+use crate::failpoint::{self, Point};
 use crate::ids::AppName;
 use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
 use crate::meter::Metric;
@@ -191,9 +192,11 @@ impl Ingress {
             key: content.key(),
             plugins: choice.plugins,
         };
+        failpoint::pass(Point::BeforeAppend);
         let appended = self.journal.append(event).await;
         match appended.inspect_err(|_| self.outages.note())? {
             Appended::New => {
+                failpoint::pass(Point::AfterAppend);
                 APPENDED.count(&labels);
                 tracing::info!(event = %id, %app, kind = kind.as_str(), way, receivers, "event accepted");
                 self.waker.wake();

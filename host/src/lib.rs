@@ -20,6 +20,7 @@ pub mod egress;
 pub mod engine;
 pub mod event;
 pub mod explain;
+pub mod failpoint;
 pub mod function;
 pub mod health;
 pub mod ids;
