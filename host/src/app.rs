@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Clockwork, Followup, Ingress};
+use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -75,6 +75,7 @@ pub struct Host {
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
     followup: JoinHandle<()>,
+    backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -139,6 +140,7 @@ impl Host {
             waker: waker.clone(),
             was_sent: Waker::default(),
         };
+        let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: Arc::clone(&sqlite),
             keep,
@@ -169,6 +171,11 @@ impl Host {
             snapshot: snapshot.clone(),
             journal: Arc::clone(&journal),
             waker: waker.clone(),
+            outages: Outages::default(),
+        };
+        let backfill = Backfill {
+            ingress: ingress.clone(),
+            journal: looked_up,
         };
         let operators = Admin {
             snapshot: snapshot.clone(),
@@ -206,6 +213,7 @@ impl Host {
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
             followup: tokio::spawn(followup.serve(stop_intake.clone())),
+            backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -224,6 +232,8 @@ impl Host {
         let _ = self.intake.await;
         let _ = self.clockwork.await;
         let _ = self.followup.await;
+        // What it has read is nowhere else, so it gets the time to store it.
+        let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

@@ -25,6 +25,7 @@ pub struct Bot {
     app: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
+    fetches: bool,
 }
 
 /// A `[[plugin]]` of app `acme`.
@@ -69,6 +70,14 @@ impl Bot {
         self
     }
 
+    /// Lets belfry fetch what DingTalk could not deliver, as it does unless it is told otherwise; a story that counts
+    /// calls leaves it out.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.fetches = true;
+        self
+    }
+
     /// Adds a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: Plugin) -> Self {
@@ -104,6 +113,11 @@ impl Bot {
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
         let (app, tables) = (self.app.join("\n"), self.tables.join("\n"));
+        let backfill = if self.fetches {
+            ""
+        } else {
+            ", backfill = false"
+        };
         format!(
             "[server]
 {listen}{admin}{server}
@@ -126,7 +140,7 @@ app-key = \"dingkey\"
 app-secret = \"{APP_SECRET}\"
 agent-id = 1001
 receive = [\"callback\", \"robot\"]
-callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"] }}
+callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"]{backfill} }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
 {app}

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde_json::{Map, Value, json};
 
+use super::callback::Handshake;
 use crate::clock;
 
 /// The header that carries the token of the newer API.
@@ -24,6 +25,8 @@ pub(super) struct ApiCall {
     pub(super) body: CallBody,
     /// When it arrived.
     pub(super) now: i64,
+    /// How the check of the address went that it registers.
+    pub(super) handshake: Option<Handshake>,
 }
 
 /// The body by what can be read from it.
@@ -75,6 +78,7 @@ impl ApiCall {
                 None => read_body(parts, &bytes),
             },
             now: clock::now_ms(),
+            handshake: None,
         }
     }
 
