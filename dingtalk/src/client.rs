@@ -2,11 +2,13 @@
 
 mod answer;
 pub(crate) mod approval;
+pub(crate) mod callback;
 pub(crate) mod chat;
 pub(crate) mod contacts;
 mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
+mod probe;
 pub(crate) mod robot;
 mod transport;
 
@@ -16,6 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::pace::{Pace, Pacer};
+use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
 
@@ -117,6 +120,7 @@ struct Inner {
     oapi_token: TokenCache,
     api_token: TokenCache,
     pacer: Pacer,
+    reach: Reach,
 }
 
 impl Client {
@@ -158,6 +162,7 @@ impl Client {
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
             pacer: Pacer::new(pace),
+            reach: Reach::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -182,6 +187,12 @@ impl Client {
     /// Who is calling.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many times no connection to DingTalk came about for half a minute or longer, until it did again. Events that
+    /// DingTalk pushed meanwhile may be lost; only calls notice it.
+    pub fn outages(&self) -> u64 {
+        self.inner.reach.outages()
     }
 
     /// Where DingTalk is.

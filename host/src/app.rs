@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Clockwork, Ingress};
+use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -76,6 +76,8 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    followup: JoinHandle<()>,
+    backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -134,10 +136,18 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let followup = Followup {
+            snapshot: snapshot.clone(),
+            timers: Arc::clone(&sqlite) as _,
+            waker: waker.clone(),
+            was_sent: Waker::default(),
+        };
+        let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: Arc::clone(&sqlite),
             keep,
         };
+        let notices = Schedule::new(Arc::clone(&sqlite) as _, followup.was_sent.clone());
         let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
@@ -145,6 +155,7 @@ impl Host {
                 journal: Arc::clone(&journal),
                 kv,
                 schedule,
+                notices,
                 outbound: outbound.clone(),
                 next_probe: Mutex::default(),
             })
@@ -162,6 +173,11 @@ impl Host {
             snapshot: snapshot.clone(),
             journal: Arc::clone(&journal),
             waker: waker.clone(),
+            outages: Outages::default(),
+        };
+        let backfill = Backfill {
+            ingress: ingress.clone(),
+            journal: looked_up,
         };
         let operators = Admin {
             snapshot: snapshot.clone(),
@@ -198,6 +214,8 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            followup: tokio::spawn(followup.serve(stop_intake.clone())),
+            backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -215,6 +233,9 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        let _ = self.followup.await;
+        // What it has read is nowhere else, so it gets the time to store it.
+        let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

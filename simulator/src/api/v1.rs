@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, permission, robot, scene, token, workflow};
+use super::{Reply, media, permission, robot, scene, token, workflow};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -51,6 +51,7 @@ fn door(method: &str, path: &str) -> Option<Door> {
         ("POST", "/v1.0/robot/oToMessages/batchSend") => token(robot::send_to_people),
         ("GET", "/v1.0/robot/oToMessages/readStatus") => token(robot::people_state),
         ("POST", "/v1.0/robot/otoMessages/batchRecall") => token(robot::recall_people),
+        ("POST", "/v1.0/robot/messageFiles/download") => token(media::download),
         ("POST", "/v1.0/im/sceneGroup/create") => token(scene::create),
         ("POST", "/v1.0/im/sceneGroup/update") => token(scene::update),
         ("POST", "/v1.0/im/sceneGroup/member/add") => token(scene::add),
