@@ -2,12 +2,14 @@
 
 mod answer;
 pub(crate) mod approval;
+pub(crate) mod callback;
 pub(crate) mod chat;
 pub(crate) mod contacts;
 pub(crate) mod h5;
 mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
+mod probe;
 mod raw;
 pub(crate) mod robot;
 mod transport;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::pace::{Pace, Pacer};
+use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
 
@@ -120,6 +123,7 @@ struct Inner {
     api_token: TokenCache,
     page_ticket: TokenCache,
     pacer: Pacer,
+    reach: Reach,
 }
 
 impl Client {
@@ -162,6 +166,7 @@ impl Client {
             api_token: TokenCache::default(),
             page_ticket: TokenCache::default(),
             pacer: Pacer::new(pace),
+            reach: Reach::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -186,6 +191,12 @@ impl Client {
     /// Who is calling.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many times no connection to DingTalk came about for half a minute or longer, until it did again. Events that
+    /// DingTalk pushed meanwhile may be lost; only calls notice it.
+    pub fn outages(&self) -> u64 {
+        self.inner.reach.outages()
     }
 
     /// Where DingTalk is.

@@ -21,6 +21,7 @@ mod members;
 mod message;
 pub mod metric;
 mod pace;
+mod reach;
 mod robot;
 mod secret;
 mod time;
@@ -35,6 +36,7 @@ pub use client::approval::{
     NewInstance, Page, Place, Redirection, Step, StepRule, Template as ApprovalTemplate,
     TemplatePage, Verdict,
 };
+pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{
     ChatInfo, ChatUpdate, CreatedChat, MemberPage, NewChat, NewScene, ReaderPage, SceneChanges,
 };
@@ -52,7 +54,7 @@ pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,
     CheckInRecord, ContactsChange, Decision, Event, EventBody, EventError, InstanceChange,
-    SuiteChange, SuiteEvent, TaskChange, TaskDecision,
+    SuiteChange, SuiteEvent, TaskChange, TaskDecision, approval_end_key,
 };
 pub use message::{
     ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,

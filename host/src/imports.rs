@@ -15,11 +15,13 @@ pub use self::event::event as to_guest;
 mod approval;
 mod chat;
 mod config;
+mod contacts;
 mod delivery;
 mod event;
 mod http;
 mod kv;
 mod log;
+mod media;
 mod message;
 mod notice;
 mod recorded;
@@ -66,6 +68,10 @@ pub fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Res
         Capability::Approval => {
             bot::approval::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
         }
+        Capability::Contacts => {
+            bot::contacts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+        }
+        Capability::Media => bot::media::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Robot => bot::robot::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Kv => bot::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Schedule => {

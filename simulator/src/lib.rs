@@ -5,6 +5,7 @@
 
 mod api;
 mod approvals;
+mod callbacks;
 mod calls;
 mod clock;
 mod company;
@@ -12,6 +13,7 @@ mod contacts;
 mod control;
 mod crypto;
 mod faults;
+mod files;
 mod groups;
 mod limits;
 mod mentions;

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
 mod amend;
+mod backfill;
 mod bad_input;
 mod call;
 mod cli;
 mod compatibility;
+mod contacts;
 mod dedupe;
 mod delivery;
+mod doctor;
 mod durability;
 mod effects;
 mod egress;
@@ -16,6 +19,8 @@ mod h5;
 mod inspect;
 mod languages;
 mod limits;
+mod media;
+mod notices;
 mod parking;
 mod reload;
 mod retry;

@@ -76,7 +76,7 @@ impl Client {
             ApiStyle::Legacy => {
                 let path = "/user/getuserinfo";
                 let answer = self
-                    .oapi_query(path, &[("code", code)], Effect::Write)
+                    .oapi_get_as(path, &[("code", code)], Effect::Write)
                     .await?;
                 user(answer.members(), &answer, ["is_sys", "unionid"])
             }

@@ -67,7 +67,7 @@ impl Client {
                     .map(|(name, value)| (*name, value.as_str()))
                     .collect();
                 match host {
-                    Host::Oapi => self.oapi_query(call.path, &query, effect).await?,
+                    Host::Oapi => self.oapi_get_as(call.path, &query, effect).await?,
                     // All of them are reads.
                     Host::Api => self.api_get(call.path, &query).await?,
                 }

@@ -55,13 +55,11 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, ApiError> {
-        self.inner
-            .oapi(Method::GET, path, query, |request| request, Effect::Read)
-            .await
+        self.oapi_get_as(path, query, Effect::Read).await
     }
 
-    /// Calls the older API with arguments in the query, as some of its writes want it.
-    pub(super) async fn oapi_query(
+    /// As [`Client::oapi_get`], for the calls of the older API that change something by a GET.
+    pub(super) async fn oapi_get_as(
         &self,
         path: &str,
         query: &[(&str, &str)],
@@ -113,10 +111,16 @@ impl Client {
         timeout: Duration,
     ) -> Result<Vec<u8>, ApiError> {
         let request = self.inner.http.get(url).timeout(timeout);
-        let (status, bytes) = self
+        let sent = self
             .inner
-            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes)
-            .await?;
+            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes);
+        let (status, bytes) = sent.await.map_err(|error| match error {
+            // Asking again would bring the same file.
+            ApiError::Unavailable { code, message } if code == "client.too-large" => {
+                ApiError::Invalid { code, message }
+            }
+            other => other,
+        })?;
         match status {
             200..=299 => Ok(bytes),
             _ => Err(answer::foreign_status(status)),
@@ -224,7 +228,7 @@ impl Inner {
         second.await.map_err(Failure::last)
     }
 
-    async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
+    pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
         let Credentials {
             app_key,
             app_secret,
@@ -244,7 +248,7 @@ impl Inner {
         token_of(&answer, "access_token", "expires_in")
     }
 
-    async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
+    pub(super) async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
         const PATH: &str = "/v1.0/oauth2/accessToken";
         let Credentials {
             app_key,
@@ -299,6 +303,8 @@ impl Inner {
         let started = Instant::now();
         let sent = request.send().await.map_err(|error| lost(&error, effect));
         let took = started.elapsed();
+        let is_lost = matches!(&sent, Err(error) if error.code() == "client.connect");
+        self.reach.heard(!is_lost, Instant::now());
         metric::sent(path, sent.as_ref().ok().map(Response::status), took);
         let took_ms = took.as_millis();
         match &sent {

@@ -6,7 +6,9 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, approval, chat, contacts, notice, robot, token};
+use super::{
+    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, token,
+};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -68,6 +70,11 @@ fn row(path: &str) -> Option<Row> {
     };
     match path {
         "/gettoken" => get(Door::Open(token::gettoken)),
+        "/call_back/register_call_back" => post(Door::Token(callback::register)),
+        "/call_back/update_call_back" => post(Door::Token(callback::update)),
+        "/call_back/get_call_back" => get(Door::Token(callback::get)),
+        "/call_back/delete_call_back" => get(Door::Token(callback::delete)),
+        "/call_back/get_call_back_failed_result" => get(Door::Token(callback::failed)),
         "/robot/sendBySession" => post(Door::Open(robot::send_by_session)),
         "/chat/create" => post(Door::Token(chat::create)),
         "/chat/update" => post(Door::Token(chat::update)),
@@ -105,6 +112,10 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/message/corpconversation/getsendprogress" => post(Door::Token(notice::progress)),
         "/topapi/message/corpconversation/getsendresult" => post(Door::Token(notice::result)),
         "/topapi/message/corpconversation/recall" => post(Door::Token(notice::recall)),
+        "/topapi/message/corpconversation/status_bar/update" => {
+            post(Door::Token(notice::status_bar))
+        }
+        "/media/upload" => post(Door::Token(media::upload)),
         "/topapi/processinstance/create" => post(Door::Token(approval::create)),
         "/topapi/processinstance/get" => post(Door::Token(approval::get)),
         "/topapi/processinstance/listids" => post(Door::Token(approval::list_ids)),
@@ -113,6 +124,14 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/process/instance/comment/add" => post(Door::Token(approval::comment)),
         "/topapi/process/get_by_name" => post(Door::Token(approval::get_by_name)),
         "/topapi/process/listbyuserid" => post(Door::Token(approval::list_by_user)),
+        "/topapi/process/gettodonum" => post(Door::Token(approval::count_pending)),
+        "/topapi/processinstance/cspace/info" => post(Door::Token(approval::space)),
+        "/topapi/processinstance/file/url/get" => post(Door::Token(approval::file_url)),
+        "/topapi/process/dentry/auth" => post(Door::Token(approval::allow_download)),
+        "/topapi/im/chat/scenegroup/create" => post(Door::Token(scene::create_legacy)),
+        "/topapi/im/chat/scenegroup/update" => post(Door::Token(scene::update_legacy)),
+        "/topapi/im/chat/scenegroup/member/add" => post(Door::Token(scene::add_legacy)),
+        "/topapi/im/chat/scenegroup/member/delete" => post(Door::Token(scene::remove_legacy)),
         _ => None,
     }
 }
@@ -142,9 +161,13 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
     let outcome = match row.door {
         Door::Open(answer) => answer(world, call),
         Door::Token(answer) => match caller(world, call) {
-            Ok(app) => match world.admits(&app, call) {
-                true => answer(world, &app, call),
-                false => Err(Refusal::new(
+            Ok(app) => match permission::missing(world, &app, call) {
+                Some(point) => Err(Refusal::new(
+                    60011,
+                    format!("应用尚未开通所需的权限：[{point}]"),
+                )),
+                None if world.admits(&app, call) => answer(world, &app, call),
+                None => Err(Refusal::new(
                     90018,
                     "您的服务器调用钉钉开放平台所有接口的请求都被暂时禁用了",
                 )),
@@ -218,9 +241,11 @@ fn check_body(call: &ApiCall, is_top: bool) -> Option<Refusal> {
         return None;
     }
     match &call.body {
+        CallBody::Files(_) if call.path == "/media/upload" => None,
+        _ if call.path == "/media/upload" => Some(Refusal::new(43008, "需要multipart类型")),
         CallBody::Json(_) | CallBody::Empty => None,
         CallBody::Form(_) if is_top => None,
-        CallBody::Form(_) | CallBody::Other(_) => {
+        CallBody::Form(_) | CallBody::Files(_) | CallBody::Other(_) => {
             Some(Refusal::new(43004, "无效的HTTP HEADER Content-Type"))
         }
         CallBody::Broken(_) if call.path == "/chat/send" => {
@@ -231,7 +256,7 @@ fn check_body(call: &ApiCall, is_top: bool) -> Option<Refusal> {
 }
 
 /// Finds the app of the query's token; a token in a header is not read here.
-fn caller(world: &World, call: &ApiCall) -> Result<std::sync::Arc<App>, Refusal> {
+pub(super) fn caller(world: &World, call: &ApiCall) -> Result<std::sync::Arc<App>, Refusal> {
     let is_top = call.path.starts_with("/topapi/");
     let Some(text) = call.query("access_token") else {
         let (code, text) = if is_top {

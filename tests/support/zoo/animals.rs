@@ -339,13 +339,14 @@ pub const ANIMALS: &[Animal] = &[
     },
     Animal {
         name: "forged-ids",
-        does: "names groups, people and approvals that its grants do not cover",
+        does: "names groups, people, departments and approvals that its grants do not cover",
         guest: Guest::Built("burglar"),
         lines: BURGLAR_IDS,
         end: End::Dead(
             "plugin rejected the event: chat.get: belfry.grant, chat.send: belfry.grant, robot.send: belfry.grant, \
              notice.send: belfry.grant, notice.send to all: belfry.grant, approval.get: belfry.grant, \
-             approval.comment: belfry.grant, approval.terminate: belfry.grant",
+             approval.comment: belfry.grant, approval.terminate: belfry.grant, contacts.get-user: belfry.grant, \
+             contacts.list-users: belfry.grant, contacts.find-by-mobile: belfry.grant, contacts.count-users: belfry.grant",
         ),
     },
     Animal {
@@ -365,6 +366,6 @@ pub const ANIMALS: &[Animal] = &[
 ];
 
 const BURGLAR_HANDLE: &str = "config = { mode = \"handle\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
 const BURGLAR_IDS: &str = "config = { mode = \"ids\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
