@@ -5,6 +5,7 @@ mod call;
 mod callback;
 mod chat;
 mod contacts;
+mod h5;
 mod media;
 mod message;
 mod notice;

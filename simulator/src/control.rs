@@ -67,6 +67,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
                 .post(send_file),
         )
         .route("/files/{address}", get(file))
+        .route("/codes", post(give_code))
         .route("/scopes", post(set_scope))
         .route("/reset", post(reset))
         .route("/expire-tokens", post(expire_tokens))
@@ -245,6 +246,25 @@ async fn file(State(shared): State<Arc<Shared>>, Path(address): Path<String>) ->
     tracing::debug!(name = sent.name, "file fetched");
     let kind = (CONTENT_TYPE, "application/octet-stream");
     Ok(([kind], sent.bytes).into_response())
+}
+
+/// Somebody opens a page of an app.
+#[derive(Deserialize)]
+struct Opened {
+    app: String,
+    userid: String,
+}
+
+async fn give_code(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
+    let Opened { app, userid } = read(&body)?;
+    let now = crate::clock::now();
+    let code = shared.change(|world| {
+        world.app(&app)?;
+        world.contacts.person(&userid)?;
+        Some(world.pages.code(&app, &userid, now))
+    });
+    let code = code.ok_or_else(|| Refused::unknown("there is no such app or person"))?;
+    Ok(json_response(&json!({"code": code})))
 }
 
 async fn set_scope(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {

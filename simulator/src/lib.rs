@@ -20,6 +20,7 @@ mod mentions;
 mod notices;
 mod options;
 mod page;
+mod pages;
 mod push;
 mod server;
 mod sessions;

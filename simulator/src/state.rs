@@ -21,6 +21,7 @@ use crate::groups::Groups;
 use crate::limits::RateLimits;
 use crate::notices::Notices;
 use crate::options::{App, Options};
+use crate::pages::Pages;
 use crate::push;
 use crate::sessions::Sessions;
 use crate::tokens::Tokens;
@@ -64,6 +65,7 @@ pub(crate) struct World {
     pub(crate) groups: Groups,
     pub(crate) notices: Notices,
     pub(crate) files: Files,
+    pub(crate) pages: Pages,
     pub(crate) approvals: Approvals,
     pub(crate) callbacks: Callbacks,
     /// Ends pending retries at a reset.
@@ -96,6 +98,7 @@ impl Shared {
             groups: Groups::seed(&company),
             notices: Notices::default(),
             files: Files::default(),
+            pages: Pages::default(),
             approvals: Approvals::default(),
             callbacks: Callbacks::default(),
             pushes: stop.child_token(),
@@ -194,6 +197,7 @@ impl World {
         self.contacts = Contacts::of(&self.company);
         self.notices = Notices::default();
         self.files = Files::default();
+        self.pages = Pages::default();
         self.approvals = Approvals::default();
         self.callbacks = Callbacks::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();

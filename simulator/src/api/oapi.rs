@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
 use super::{
-    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, token,
+    Reply, approval, callback, chat, contacts, h5, media, notice, permission, robot, scene, token,
 };
 use crate::crypto::random_text;
 use crate::options::App;
@@ -70,6 +70,9 @@ fn row(path: &str) -> Option<Row> {
     };
     match path {
         "/gettoken" => get(Door::Open(token::gettoken)),
+        "/get_jsapi_ticket" => get(Door::Token(h5::ticket)),
+        "/user/getuserinfo" => get(Door::Token(h5::user)),
+        "/topapi/v2/user/getuserinfo" => post(Door::Token(h5::user_v2)),
         "/call_back/register_call_back" => post(Door::Token(callback::register)),
         "/call_back/update_call_back" => post(Door::Token(callback::update)),
         "/call_back/get_call_back" => get(Door::Token(callback::get)),

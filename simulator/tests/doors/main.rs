@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod media;
 mod notices;
+mod pages;
 mod robot;
 mod stage;
 mod tokens;
