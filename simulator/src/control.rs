@@ -257,7 +257,7 @@ struct Opened {
 
 async fn give_code(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
     let Opened { app, userid } = read(&body)?;
-    let now = crate::clock::now();
+    let now = crate::clock::now_ms();
     let code = shared.change(|world| {
         world.app(&app)?;
         world.contacts.person(&userid)?;
