@@ -8,6 +8,7 @@ mod call;
 mod cli;
 mod compatibility;
 mod contacts;
+mod coverage;
 mod dedupe;
 mod delivery;
 mod doctor;

@@ -248,4 +248,22 @@ pub(super) const APIS: &[Api] = &[
         "/v1.0/workflow/processInstances/spaces/infos/query",
         &[id("userId").required(), agent_id("agentId")],
     )),
+    write(
+        "approval.allow-download",
+        "Lets a person open attachments in DingTalk.",
+    )
+    .legacy(
+        post(
+            "/topapi/process/dentry/auth",
+            &[
+                id("userid").required(),
+                objects("file_infos", 20).required(),
+            ],
+        )
+        .within("request"),
+    )
+    .modern(post(
+        "/v1.0/workflow/processInstances/spaces/files/authDownload",
+        &[id("userId").required(), objects("fileInfos", 20).required()],
+    )),
 ];

@@ -4,7 +4,7 @@ use super::check::{members_join_and_leave, owner_is_member};
 use super::param::{
     bit, boolean, id, integer, joined, message, object, robot_code, text, texts, word,
 };
-use super::{Access, Api, Family, get, post};
+use super::{Access, Api, Family, Param, get, post};
 
 const fn write(name: &'static str, summary: &'static str) -> Api {
     Api::new(Family::Chat, Access::Write, name, summary)
@@ -13,6 +13,11 @@ const fn write(name: &'static str, summary: &'static str) -> Api {
 const fn read(name: &'static str, summary: &'static str) -> Api {
     Api::new(Family::Chat, Access::Read, name, summary)
 }
+
+const SCENE: Param = id("open_conversation_id").required();
+const SCENE_CHANGES: &[Param] = &[SCENE, text("title", 30), id("owner_user_id"), id("icon")];
+const SCENE_PEOPLE: &[Param] = &[SCENE, texts("user_ids", 40).required()];
+const SCENE_PEOPLE_JOINED: &[Param] = &[SCENE, joined("user_ids", 40).required()];
 
 pub(super) const APIS: &[Api] = &[
     write("chat.create", "Creates a group.")
@@ -103,6 +108,42 @@ pub(super) const APIS: &[Api] = &[
                 object("management_options"),
             ],
         )),
+    write(
+        "scene-group.update",
+        "Changes a group that a template made.",
+    )
+    .legacy(post("/topapi/im/chat/scenegroup/update", SCENE_CHANGES))
+    .modern(post("/v1.0/im/sceneGroup/update", SCENE_CHANGES)),
+    write(
+        "scene-group.add-members",
+        "Adds people to a group that a template made.",
+    )
+    .legacy(post(
+        "/topapi/im/chat/scenegroup/member/add",
+        SCENE_PEOPLE_JOINED,
+    ))
+    .modern(post("/v1.0/im/sceneGroup/member/add", SCENE_PEOPLE)),
+    write(
+        "scene-group.remove-members",
+        "Removes people from a group that a template made.",
+    )
+    .legacy(post(
+        "/topapi/im/chat/scenegroup/member/delete",
+        SCENE_PEOPLE_JOINED,
+    ))
+    .modern(post("/v1.0/im/sceneGroup/member/delete", SCENE_PEOPLE)),
+    read(
+        "scene-group.members",
+        "Lists the members of a group that a template made.",
+    )
+    .modern(post(
+        "/v1.0/im/sceneGroups/members/query",
+        &[
+            id("openConversationId").required(),
+            id("cursor").required(),
+            integer("size", 1, 100).required(),
+        ],
+    )),
     write(
         "scene-group.send",
         "Sends a message of a template to a group; it can mention people.",
