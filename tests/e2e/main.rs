@@ -26,6 +26,7 @@ mod parking;
 mod reload;
 mod retry;
 mod rules;
+mod schemathesis;
 mod secrets;
 mod shutdown;
 mod swap;

@@ -11,6 +11,7 @@ mod plugins;
 mod shell;
 mod target;
 mod test;
+mod third_party;
 
 /// Builds, runs and checks belfry from a checkout.
 ///

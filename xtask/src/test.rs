@@ -1,16 +1,17 @@
 //! `cargo xtask test`: what the tests need, then every test.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{plugins, shell};
+use crate::{plugins, shell, third_party};
 
 /// What `test` takes.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Run the tests of the workspace only: no documentation tests, no tests of the plugins, no guests that are slow to
-    /// build (Python).
+    /// Run the tests of the workspace only: no documentation tests, no tests of the plugins, no clients that others
+    /// wrote, no guests that are slow to build (Python).
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -28,7 +29,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let belfry = plugins::build_belfry()?;
     plugins::build_languages(&belfry, !options.quick)?;
 
-    let mut steps = vec![("tests of the workspace", workspace_tests(options))];
+    let clients = match options.quick {
+        true => None,
+        false => Some(third_party::install()?),
+    };
+    let mut steps = vec![(
+        "tests of the workspace",
+        workspace_tests(options, clients.as_deref()),
+    )];
     if !options.quick {
         steps.push((
             "documentation tests",
@@ -41,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     shell::run_all(steps)
 }
 
-fn workspace_tests(options: &Options) -> Command {
+fn workspace_tests(options: &Options, clients: Option<&Path>) -> Command {
     let mut command = if shell::succeeds(&mut shell::cargo(["nextest", "--version"])) {
         shell::cargo(["nextest", "run", "--workspace"])
     } else {
@@ -61,6 +69,9 @@ fn workspace_tests(options: &Options) -> Command {
     command.args(&options.runner);
     if options.quick {
         command.env("BELFRY_TEST_QUICK", "1");
+    }
+    if let Some(folder) = clients {
+        command.env("BELFRY_THIRD_PARTY", folder);
     }
     command
 }

@@ -2,10 +2,10 @@
 """Lets the PyPI package dingtalk-sdk (1.3.8) talk to a running simulator, in both directions.
 
     python3 -m venv venv && venv/bin/pip install dingtalk-sdk==1.3.8 cryptography
-    PYTHON=venv/bin/python cargo test -p simulator --test third_party -- --nocapture
+    venv/bin/python check.py --app-secret SECRET --token TOKEN --aes-key KEY --callback-port PORT
 
 The SDK builds the requests, reads the answers, decrypts the pushes and encrypts the replies; this script only says what
-to ask and compares. It can also be pointed at a simulator that runs already, see --help.
+to ask and compares. `cargo xtask test` runs it against a simulator of its own.
 """
 
 import argparse

@@ -1,0 +1,57 @@
+//! schemathesis tries the gateway with what its OpenAPI document allows and forbids.
+//!
+//! `cargo xtask test` installs it and names the folder in `BELFRY_THIRD_PARTY`; without it this says that it was skipped.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use belfry_tests::{Bot, Stage};
+use simulator::Options;
+
+const KEY: &str = "schemathesis-key-0123";
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_wrong_with_the_gateway() {
+    let folder = std::env::var_os("BELFRY_THIRD_PARTY").map(PathBuf::from);
+    let program = folder.map(|folder| folder.join("venv/bin/schemathesis"));
+    let Some(program) = program.filter(|program| program.exists()) else {
+        println!("SKIPPED: schemathesis is not installed; `cargo xtask test` does it");
+        return;
+    };
+    let bot = Bot::new().app("pace = { calls = 0 }").table(&format!(
+        "[gateway]\napp = \"acme\"\n[[gateway.key]]\nname = \"all\"\nkey = {KEY:?}\nrate = 100000\n\
+             scopes = [\"chat\", \"notice\", \"contacts\", \"approval\", \"callback\", \"isv\"]\n"
+    ));
+    let options = Options {
+        rate_limit: None,
+        ..Options::default()
+    };
+    let stage = Stage::with(&bot, options).await;
+    let belfry = stage.host().await;
+    let output = tokio::process::Command::new(program)
+        .arg("run")
+        .arg(format!("http://{}/api/openapi.json", belfry.doors.public))
+        .args(["--header", &format!("Authorization: Bearer {KEY}")])
+        .args(["--phases", "examples,coverage,fuzzing"])
+        .args([
+            "--max-examples",
+            "5",
+            "--seed",
+            "1",
+            "--no-color",
+            "--workers",
+            "2",
+        ])
+        .current_dir(stage.file(""))
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    belfry.stop().await;
+}
