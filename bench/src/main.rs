@@ -4,6 +4,7 @@
 //! Usually run by `cargo xtask bench`, which builds what is measured first.
 
 mod callback;
+mod gateway;
 mod instance;
 mod journal;
 mod machine;
@@ -70,6 +71,8 @@ enum Name {
     Start,
     /// Walking the contacts of a company of 100,000 people.
     Walk,
+    /// Calls of the gateway, against a bare reverse proxy.
+    Gateway,
 }
 
 fn main() -> ExitCode {
@@ -130,5 +133,6 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Swap => swap::measure(places, rounds).await,
         Name::Start => start::measure(places, rounds).await,
         Name::Walk => walk::measure(places).await,
+        Name::Gateway => gateway::measure(places, rounds).await,
     }
 }

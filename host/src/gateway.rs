@@ -15,7 +15,6 @@ use axum::routing::{any, get};
 use dingtalk::catalog::{self, Access, Api, Verb};
 use dingtalk::{ApiError, ApiStyle, Client};
 use http::{HeaderMap, Method};
-use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use self::answer::{Answer, Refused};
@@ -156,7 +155,7 @@ impl Gateway {
             return Err(Refused::Scope(api.family.word()));
         }
         let given = arguments::read(api, request, is_get, body).await?;
-        let client = client(active, settings, api, &given)?;
+        let client = client(active, settings)?;
         let (call, checked) = api.choose(ApiStyle::Legacy, &given)?;
         let idempotency = once::key(request.headers)?;
         let begun = match idempotency {
@@ -199,13 +198,7 @@ fn takes_get(api: &Api) -> bool {
 }
 
 /// The client of the gateway's app.
-fn client(
-    active: &Active,
-    settings: &config::Gateway,
-    api: &Api,
-    given: &Map<String, Value>,
-) -> Result<Client, Refused> {
-    let _ = (api, given);
+fn client(active: &Active, settings: &config::Gateway) -> Result<Client, Refused> {
     let app = active.app(settings.app.as_str());
     app.map(|app| app.client.clone()).ok_or(Refused::NoApp)
 }

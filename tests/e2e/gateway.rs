@@ -495,9 +495,14 @@ async fn an_idempotency_key_makes_a_write_happen_once() {
         .await;
     let slow = tokio::spawn(answer(send("k2", "langsam")));
     wait_until("the call is under way", async || {
-        answer(send("k2", "langsam")).await.1["errcode"] == "gateway.under-way"
+        stage.dingtalk.calls("/chat/send").await.len() == 2
     })
     .await;
+    let (status, second) = answer(send("k2", "langsam")).await;
+    assert_eq!(
+        (status, &second["errcode"]),
+        (409, &json!("gateway.under-way"))
+    );
     assert_eq!(slow.await.unwrap().0, 200);
     assert_eq!(answer(send("k2", "langsam")).await.0, 200);
     assert_eq!(stage.dingtalk.calls("/chat/send").await.len(), 2);

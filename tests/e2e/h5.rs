@@ -146,6 +146,6 @@ async fn a_code_becomes_a_user_once() {
     let (status, used) = login(json!({"code": code, "app": "acme"})).await;
     assert_eq!((status, &used["errcode"]), (409, &json!(40078)), "{used}");
     assert_eq!(login(json!({"app": "acme"})).await.0, 400);
-    assert_eq!(login(json!("x")).await.0, 404);
+    assert_eq!(login(json!("x")).await.0, 400);
     belfry.stop().await;
 }

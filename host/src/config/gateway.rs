@@ -59,7 +59,8 @@ pub(super) fn gateway(root: &mut Section<'_>, apps: &HashSet<&str>) -> Option<Ga
 
 fn key(mut section: Section<'_>) -> Key {
     let name = section.name();
-    let (given, line) = (section.has("key"), section.line_of("key"));
+    let given = section.has("key") || section.has("sha256");
+    let line = section.line_of("key");
     let secret = section.secret("key");
     let digest = section.parsed("sha256", "64 hexadecimal digits", |text| {
         digest_of_hex(text.trim())

@@ -147,7 +147,7 @@ pub(super) enum Refused {
     Unauthorized,
     #[error("there is no API of that name; /api/openapi.json lists them")]
     UnknownName,
-    #[error("the method is not allowed; use {}", allowed(*.0))]
+    #[error("the method is not allowed; use {}", allowed(.0))]
     Method(bool),
     #[error("the key makes too many calls; its rate is {rate} a second")]
     Rate { rate: u32, wait_s: u64 },
@@ -175,8 +175,8 @@ pub(super) enum Refused {
     Page(&'static str),
 }
 
-fn allowed(get: bool) -> &'static str {
-    if get { "GET, POST" } else { "POST" }
+fn allowed(get: &bool) -> &'static str {
+    if *get { "GET, POST" } else { "POST" }
 }
 
 impl Refused {
@@ -211,7 +211,7 @@ impl Refused {
         let (status, code) = self.parts();
         let mut answer = Answer::failure(status, code, &self.to_string());
         match self {
-            Self::Method(get) => answer.allow = Some(allowed(*get)),
+            Self::Method(get) => answer.allow = Some(allowed(get)),
             Self::Rate { wait_s, .. } => answer.retry_after = Some(*wait_s),
             Self::UnderWay => answer.retry_after = Some(1),
             _ => {}

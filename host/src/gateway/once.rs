@@ -217,14 +217,14 @@ impl Once {
         let value = (!answer.may_repeat).then(|| {
             let body = &answer.body;
             let body = if body.to_string().len() > MAX_ANSWER {
-                &json!({"success": true, "data": null, "msg": "it was done; the answer was too large to keep"})
+                json!({"success": true, "data": null, "msg": "it was done; the answer was too large to keep"})
             } else {
-                body
+                body.clone()
             };
             let record = Record {
                 digest: ticket.digest.clone(),
                 at: ticket.at.0,
-                answer: Some((answer.status.as_u16(), body.clone())),
+                answer: Some((answer.status.as_u16(), body)),
             };
             serde_json::to_vec(&record).unwrap_or_default()
         });
