@@ -87,6 +87,6 @@ pub(super) async fn covers_step(task: &Task, instance_id: &str, step: &str) -> R
 pub(super) fn covers_all(task: &Task, what: &str) -> Result<(), Error> {
     match &task.grant.approval {
         Scope::Everything => Ok(()),
-        Scope::Only(_) => Err(not_granted("approval", what)),
+        Scope::Only(_) | Scope::Nothing => Err(not_granted("approval", what)),
     }
 }
