@@ -47,6 +47,8 @@ const MODULES: &[Module] = &[
     module(4, "reload", &[]),
     // Runs one plugin on written events with scripted answers, without journal and doors.
     module(4, "trial", &[]),
+    // Runs one plugin on an event of the journal with its calls captured, for a person who wants to know what it would do.
+    module(4, "replay", &[]),
     // Asks the rules of the snapshot about an event that somebody shows.
     module(4, "explain", &[]),
     // Removes what is old from the journal.
@@ -54,6 +56,8 @@ const MODULES: &[Module] = &[
     // 3: what runs. The snapshot of `active` is made of plugins.
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),
+    // Loads versions of plugins that the snapshot no longer has, from the components it kept.
+    module(3, "versions", &["active", "plugin"]),
     // 2: the sandbox. `imports` adds host functions to the state that `engine` keeps for a guest, never the reverse.
     // It links an interface for each capability that was granted.
     module(2, "imports", &["engine", "capability"]),

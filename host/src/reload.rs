@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::engine::Sandbox;
 use crate::ids::Generation;
 use crate::meter::{self, Metric};
+use crate::versions::Versions;
 
 use self::build::{build, differs};
 use self::watch::{Stamps, folders, look, stamps, watch};
@@ -124,13 +125,20 @@ impl Reloads {
 /// Reads the configuration and loads everything it names, all or nothing: for the start and for `belfry check`.
 pub async fn load(path: &Path, sandbox: &Sandbox) -> Result<Active, Vec<Refusal>> {
     let config = Config::load(path).map_err(|error| refusals(&error))?;
-    load_config(config, sandbox).await
+    load_config(config, sandbox, None).await
 }
 
-/// Loads everything a configuration names.
-pub async fn load_config(config: Config, sandbox: &Sandbox) -> Result<Active, Vec<Refusal>> {
-    let outcome = build(config, sandbox, None).await;
+/// Loads everything a configuration names; `versions` keeps the components.
+pub async fn load_config(
+    config: Config,
+    sandbox: &Sandbox,
+    versions: Option<&Versions>,
+) -> Result<Active, Vec<Refusal>> {
+    let outcome = build(config, sandbox, versions, None).await;
     if outcome.refused.is_empty() {
+        if let Some(versions) = versions {
+            versions.note(&outcome.active).await;
+        }
         Ok(outcome.active)
     } else {
         Err(outcome.refused)
@@ -154,6 +162,7 @@ pub struct Reloader {
     path: PathBuf,
     sandbox: Sandbox,
     snapshot: Snapshot,
+    versions: Arc<Versions>,
     requests: mpsc::Receiver<oneshot::Sender<Report>>,
     refused: Arc<Mutex<Vec<Refusal>>>,
     /// The stamps of all files at the last look.
@@ -162,7 +171,12 @@ pub struct Reloader {
 
 impl Reloader {
     /// A reloader of the file a snapshot came from.
-    pub fn new(path: PathBuf, sandbox: Sandbox, snapshot: Snapshot) -> (Self, Reloads) {
+    pub fn new(
+        path: PathBuf,
+        sandbox: Sandbox,
+        snapshot: Snapshot,
+        versions: Arc<Versions>,
+    ) -> (Self, Reloads) {
         let (sender, requests) = mpsc::channel(8);
         let refused = Arc::new(Mutex::default());
         let reloads = Reloads {
@@ -177,6 +191,7 @@ impl Reloader {
                 path,
                 sandbox,
                 snapshot,
+                versions,
                 requests,
                 refused,
                 seen,
@@ -240,11 +255,13 @@ impl Reloader {
         let present = self.snapshot.load();
         self.seen = look(&self.path, &present).await;
         let (config, mut refused) = self.configuration(&present).await;
-        let built = build(config, &self.sandbox, Some(&present)).await;
+        let versions = Some(&*self.versions);
+        let built = build(config, &self.sandbox, versions, Some(&present)).await;
         refused.extend(built.refused);
         let changed = differs(&present, &built.active);
         let active = if changed {
             let active = self.snapshot.publish(built.active.keeping(&present));
+            self.versions.note(&active).await;
             // The files of new plugins count as seen from now on.
             self.seen = look(&self.path, &active).await;
             tracing::info!(generation = active.generation, "new snapshot is active");

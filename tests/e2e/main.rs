@@ -15,6 +15,7 @@ mod languages;
 mod limits;
 mod parking;
 mod reload;
+mod replay;
 mod retry;
 mod rules;
 mod secrets;
