@@ -53,11 +53,11 @@ const MODULES: &[Module] = &[
     module(4, "explain", &[]),
     // Removes what is old from the journal.
     module(4, "retention", &[]),
-    // 3: what runs. The snapshot of `active` is made of plugins.
+    // 3: what runs. `versions` loads plugins that the snapshot no longer has, from the components that it kept. The
+    // snapshot of `active` is made of plugins.
+    module(3, "versions", &["active", "plugin"]),
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),
-    // Loads versions of plugins that the snapshot no longer has, from the components it kept.
-    module(3, "versions", &["active", "plugin"]),
     // 2: the sandbox. `imports` adds host functions to the state that `engine` keeps for a guest, never the reverse.
     // It links an interface for each capability that was granted.
     module(2, "imports", &["engine", "capability"]),

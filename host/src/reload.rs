@@ -18,7 +18,7 @@ use crate::meter::{self, Metric};
 use crate::versions::Versions;
 
 use self::build::{build, differs};
-use self::watch::{Stamps, folders, look, stamps, watch};
+use self::watch::{Stamps, files, folders, look, stamps, watch};
 
 mod build;
 mod watch;
@@ -184,7 +184,7 @@ impl Reloader {
             refused: Arc::clone(&refused),
         };
         let present = snapshot.load();
-        let seen = stamps(&path, &present.config);
+        let seen = stamps(files(&path, &present.config));
         show(&present, 0);
         (
             Self {
@@ -235,14 +235,14 @@ impl Reloader {
     /// Whether a file differs from the last look. Waits until what differs stays the same, so that a half-written file
     /// is not read.
     async fn settle(&self) -> bool {
-        let active = self.snapshot.load();
-        let mut before = look(&self.path, &active).await;
+        let files = files(&self.path, &self.snapshot.load().config);
+        let mut before = look(files.clone()).await;
         if before == self.seen {
             return false;
         }
         loop {
             tokio::time::sleep(DEBOUNCE).await;
-            let now = look(&self.path, &active).await;
+            let now = look(files.clone()).await;
             if now == before {
                 return true;
             }
@@ -253,22 +253,25 @@ impl Reloader {
     async fn reload(&mut self) -> Report {
         let started = clock::instant();
         let present = self.snapshot.load();
-        self.seen = look(&self.path, &present).await;
+        self.seen = look(files(&self.path, &present.config)).await;
         let (config, mut refused) = self.configuration(&present).await;
+        // Before they are read, so that what changes while they are loaded is a change.
+        for (file, stamp) in look(files(&self.path, &config)).await {
+            self.seen.entry(file).or_insert(stamp);
+        }
         let versions = Some(&*self.versions);
         let built = build(config, &self.sandbox, versions, Some(&present)).await;
         refused.extend(built.refused);
         let changed = differs(&present, &built.active);
         let active = if changed {
             let active = self.snapshot.publish(built.active.keeping(&present));
-            self.versions.note(&active).await;
-            // The files of new plugins count as seen from now on.
-            self.seen = look(&self.path, &active).await;
             tracing::info!(generation = active.generation, "new snapshot is active");
             active
         } else {
             present
         };
+        let named = files(&self.path, &active.config);
+        self.seen.retain(|file, _| named.contains(file));
         self.remember(&mut refused);
         show(&active, refused.len());
         let result = match (changed, refused.is_empty()) {
@@ -279,6 +282,9 @@ impl Reloader {
         };
         RELOADS.count(&[result]);
         RELOAD_SECONDS.observe(&[], started.elapsed().as_secs_f64());
+        if changed {
+            self.versions.note(&active).await;
+        }
         Report {
             generation: active.generation,
             changed,

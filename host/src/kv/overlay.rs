@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
 use crate::ids::PluginName;
 
+/// Values by plugin and key; `None` for what was removed.
+type Written = BTreeMap<(PluginName, String), Option<Vec<u8>>>;
+
 /// A key-value store that reads through to another one and keeps its own writes in memory.
 pub struct Overlay {
     below: Arc<dyn Kv>,
-    /// `None` for what was removed.
-    written: Mutex<BTreeMap<(PluginName, String), Option<Vec<u8>>>>,
+    written: Mutex<Written>,
     /// Only one write at a time looks at the present value and changes it.
     writing: tokio::sync::Mutex<()>,
 }
@@ -27,7 +29,7 @@ impl Overlay {
         }
     }
 
-    fn written(&self) -> MutexGuard<'_, BTreeMap<(PluginName, String), Option<Vec<u8>>>> {
+    fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
