@@ -22,6 +22,7 @@ mod notices;
 mod pace;
 mod parking;
 mod reload;
+mod replay;
 mod retry;
 mod robots;
 mod rules;
