@@ -20,6 +20,7 @@ mod media;
 mod notices;
 mod parking;
 mod reload;
+mod replay;
 mod retry;
 mod rules;
 mod secrets;

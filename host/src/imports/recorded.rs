@@ -64,7 +64,11 @@ impl Call {
             Source::Recorded(recorder) => recorder,
             Source::Given(answers) => {
                 return match answers.answer(self.function, &self.arguments) {
-                    Given::Make => Ok(make.await),
+                    Given::Make => {
+                        let told = make.await;
+                        answers.told(self.function, &self.arguments, &answer(&told).text);
+                        Ok(told)
+                    }
                     given => self.given(given),
                 };
             }
@@ -94,6 +98,13 @@ impl Call {
             Source::Given(answers) => {
                 // A write that somebody stands in for is never made.
                 let given = answers.answer(self.function, &self.arguments);
+                if matches!(given, Given::Granted(_))
+                    && let Err(error) = allowed.await
+                {
+                    let told = A::refused(error);
+                    answers.told(self.function, &self.arguments, &answer(&told).text);
+                    return Ok(told);
+                }
                 return self.given(given);
             }
         };
@@ -217,7 +228,9 @@ impl Call {
                 return match answers.answer(self.function, &self.arguments) {
                     Given::Make => {
                         let outcome = self.task.kv.write(&self.task.plugin, write).await;
-                        Ok(answer_of::<T>(&outcome).1)
+                        let (kept, told) = answer_of::<T>(&outcome);
+                        answers.told(self.function, &self.arguments, &kept.text);
+                        Ok(told)
                     }
                     given => self.given(given),
                 };
@@ -280,7 +293,7 @@ impl Call {
 
     fn given<A: Told>(&self, given: Given) -> wasmtime::Result<A> {
         let reason = match given {
-            Given::Answer(text) => return self.decode(&text),
+            Given::Answer(text) | Given::Granted(text) => return self.decode(&text),
             Given::Make => "it must not be made".to_owned(),
             Given::Nothing(reason) => reason,
         };
