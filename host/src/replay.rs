@@ -121,6 +121,8 @@ pub async fn dry_run(
         kv: Arc::new(Overlay::new(values)),
         // Never asked, like the client: the rehearsal stands before both.
         schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
+        // What it sends is captured, so there is nothing to ask about.
+        notices: None,
         grant: plugin.grant(),
         // No way out, so that no request of the plugin leaves either.
         egress: None,
