@@ -128,7 +128,7 @@ impl State {
             limits,
             wasi,
             table,
-            http: Http::default(),
+            http: Http::new(&limits),
             used,
             deadline: None,
             task,
