@@ -315,7 +315,7 @@ fn show(active: &Active, refused: usize) {
     REFUSED.set(&[], meter::number(refused));
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Engine;
@@ -345,21 +345,22 @@ mod tests {
         let snapshot = Snapshot::new(active, Waker::default());
         let (reloader, reloads) = Reloader::new(path, sandbox, snapshot.clone());
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(reloader.serve(stop.clone()));
-        // After the second the watch is there, and what it began with was looked at.
-        for _ in 0..2 {
-            assert!(!reloads.reload().await.unwrap().changed);
-        }
+        let story = async {
+            // After the second the watch is there, and what it began with was looked at.
+            for _ in 0..2 {
+                assert!(!reloads.reload().await.unwrap().changed);
+            }
 
-        let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
-        std::fs::write(&target, format!("{text}{hook}")).unwrap();
-        let changed = tokio::time::Instant::now();
-        while snapshot.load().generation == 1 {
-            assert!(changed.elapsed() < RESCAN * 3, "it was never found");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        assert!(changed.elapsed() >= RESCAN / 2, "somebody told");
-        stop.cancel();
-        serving.await.unwrap();
+            let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
+            std::fs::write(&target, format!("{text}{hook}")).unwrap();
+            let changed = tokio::time::Instant::now();
+            while snapshot.load().generation == 1 {
+                assert!(changed.elapsed() < RESCAN * 3, "it was never found");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert!(changed.elapsed() >= RESCAN / 2, "somebody told");
+            stop.cancel();
+        };
+        tokio::join!(reloader.serve(stop.clone()), story);
     }
 }

@@ -63,7 +63,7 @@ fn check(folder: &Path, owner: u32, mode: u32, we: u32) -> Result<(), CacheError
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
