@@ -20,6 +20,7 @@ mod start;
 mod swap;
 mod throughput;
 mod upstream;
+mod walk;
 mod zoo;
 
 use std::process::ExitCode;
@@ -70,6 +71,8 @@ enum Name {
     Swap,
     /// Starting with 20 plugins whose compilation is cached.
     Start,
+    /// Walking the contacts of a company of 100,000 people.
+    Walk,
 }
 
 fn main() -> ExitCode {
@@ -130,5 +133,6 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Routing => routing::measure(places, rounds).await,
         Name::Swap => swap::measure(places, rounds).await,
         Name::Start => start::measure(places, rounds).await,
+        Name::Walk => walk::measure(places).await,
     }
 }

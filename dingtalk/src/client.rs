@@ -2,8 +2,12 @@
 
 mod answer;
 pub(crate) mod approval;
+pub(crate) mod callback;
 pub(crate) mod chat;
+pub(crate) mod contacts;
+pub(crate) mod media;
 pub(crate) mod notice;
+mod probe;
 mod robot;
 mod transport;
 
@@ -12,6 +16,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
 
@@ -44,6 +49,16 @@ impl Default for Endpoints {
             api: Url::parse("https://api.dingtalk.com").expect("a constant url is valid"),
         }
     }
+}
+
+/// Which of two calls that do the same is made, where DingTalk has an older and a newer one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ApiStyle {
+    /// The newer one, which DingTalk documents today.
+    #[default]
+    Modern,
+    /// The older one, for apps whose permissions or networks know only that.
+    Legacy,
 }
 
 /// How long a call may take.
@@ -83,6 +98,7 @@ pub enum BuildError {
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    style: ApiStyle,
 }
 
 #[derive(Debug)]
@@ -92,6 +108,7 @@ struct Inner {
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
+    reach: Reach,
 }
 
 impl Client {
@@ -131,15 +148,37 @@ impl Client {
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            reach: Reach::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
+            style: ApiStyle::default(),
         })
+    }
+
+    /// The same client with calls of this style; connections and tokens stay shared with the one it was made from.
+    #[must_use]
+    pub fn styled(&self, style: ApiStyle) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            style,
+        }
+    }
+
+    /// Which calls it makes where there are two.
+    pub fn style(&self) -> ApiStyle {
+        self.style
     }
 
     /// Who is calling.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many times no connection to DingTalk came about for half a minute or longer, until it did again. Events that
+    /// DingTalk pushed meanwhile may be lost; only calls notice it.
+    pub fn outages(&self) -> u64 {
+        self.inner.reach.outages()
     }
 
     /// Where DingTalk is.

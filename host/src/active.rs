@@ -8,6 +8,7 @@ use dingtalk::{Callback, Client, Credentials, Endpoints};
 
 use crate::clock::{self, UnixMs};
 use crate::config::{self, Config};
+use crate::failpoint::{self, Point};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::meter::{self, Metric};
 use crate::plugin::{Plugin, Summary};
@@ -66,6 +67,7 @@ impl App {
         };
         let client =
             Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let client = client.styled(settings.api);
         let callback = settings
             .callback
             .as_ref()
@@ -87,7 +89,7 @@ impl App {
 }
 
 /// Versions of a plugin that stay loaded beside the present one.
-const VERSIONS_KEPT: usize = 2;
+pub const VERSIONS_KEPT: usize = 2;
 
 /// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
 pub struct Active {
@@ -264,6 +266,7 @@ impl Snapshot {
     pub fn publish(&self, active: Active) -> Arc<Active> {
         let active = Arc::new(active);
         let old = self.0.present.swap(Arc::clone(&active));
+        failpoint::pass(Point::InSwap);
         let mut older = self.0.older.lock().unwrap_or_else(PoisonError::into_inner);
         older.retain(|snapshot| snapshot.strong_count() > 0);
         older.push(Arc::downgrade(&old));

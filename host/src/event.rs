@@ -11,10 +11,12 @@ use crate::ids::{AppName, EventId};
 
 pub use self::alert::{Alert, AlertError, AlertItem, AlertStatus, HookKind, NotAHookKind};
 pub use self::facts::Facts;
+pub use self::notice::{NOTICE_RESULT, NoticeEnd, SentNotice};
 pub use self::timer::{Timer, TimerError};
 
 mod alert;
 mod facts;
+mod notice;
 mod timer;
 
 /// An event as it arrived, with what belfry noted about its arrival.
@@ -48,15 +50,24 @@ pub enum Origin {
     },
     /// A time that a plugin asked for.
     Timer,
+    /// The list of events that DingTalk could not deliver, brought into the form of a callback.
+    Backfill,
+    /// Told by nobody: belfry asked DingTalk, and put the answer into the form of a callback.
+    Reconciled,
+    /// Something that belfry found out by itself.
+    Belfry,
 }
 
 impl Origin {
-    /// The form in which the journal keeps it: `callback`, `robot`, `timer` or `hook:KIND:NAME`.
+    /// The form in which the journal keeps it: its word, or `hook:KIND:NAME`.
     pub fn to_text(&self) -> String {
         match self {
             Self::Callback => "callback".to_owned(),
             Self::Robot => "robot".to_owned(),
             Self::Timer => "timer".to_owned(),
+            Self::Backfill => "backfill".to_owned(),
+            Self::Reconciled => "reconciled".to_owned(),
+            Self::Belfry => "belfry".to_owned(),
             Self::Hook { name, kind } => format!("hook:{kind}:{name}"),
         }
     }
@@ -68,6 +79,9 @@ impl Origin {
             Self::Robot => "robot",
             Self::Hook { .. } => "hook",
             Self::Timer => "timer",
+            Self::Backfill => "backfill",
+            Self::Reconciled => "reconciled",
+            Self::Belfry => "belfry",
         }
     }
 
@@ -77,6 +91,9 @@ impl Origin {
             "callback" => Some(Self::Callback),
             "robot" => Some(Self::Robot),
             "timer" => Some(Self::Timer),
+            "backfill" => Some(Self::Backfill),
+            "reconciled" => Some(Self::Reconciled),
+            "belfry" => Some(Self::Belfry),
             _ => {
                 let (kind, name) = text.strip_prefix("hook:")?.split_once(':')?;
                 Some(Self::Hook {
@@ -171,7 +188,7 @@ impl FromStr for Subscription {
         // Event types are written with underscores, kinds with hyphens: a misspelt kind is not taken for a type.
         let is_type =
             text.contains('_') && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if is_type {
+        if is_type || text == NOTICE_RESULT {
             Ok(Self::EventType(text.to_owned()))
         } else {
             Err(NotASubscription(text.to_owned()))
@@ -225,7 +242,9 @@ impl Content {
     /// Reads a text according to the way it came. The same text always reads the same.
     pub fn parse(origin: &Origin, raw: &str) -> Result<Self, ContentError> {
         Ok(match origin {
-            Origin::Callback => Self::Dingtalk(dingtalk::Event::parse(raw)?),
+            Origin::Callback | Origin::Backfill | Origin::Reconciled | Origin::Belfry => {
+                Self::Dingtalk(dingtalk::Event::parse(raw)?)
+            }
             Origin::Robot => Self::Chat(RobotMessage::parse(raw)?),
             Origin::Hook { name, kind } => Self::Alert(Alert::parse(name, *kind, raw)?),
             Origin::Timer => Self::Timer(Timer::parse(raw)?),

@@ -16,11 +16,13 @@ pub use self::recorded::HOST_CALLS;
 mod approval;
 mod chat;
 mod config;
+mod contacts;
 mod delivery;
 mod event;
 mod http;
 mod kv;
 mod log;
+mod media;
 mod message;
 mod notice;
 mod recorded;
@@ -67,6 +69,10 @@ pub fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Res
         Capability::Approval => {
             bot::approval::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
         }
+        Capability::Contacts => {
+            bot::contacts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+        }
+        Capability::Media => bot::media::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Robot => bot::robot::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Kv => bot::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Schedule => {

@@ -112,6 +112,11 @@ impl Component {
         })
     }
 
+    /// What the file has.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The SHA-256 of the file.
     pub fn digest(&self) -> PluginDigest {
         self.digest

@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::approvals::Approvals;
+use crate::callbacks::Callbacks;
 use crate::calls::CallLog;
 use crate::company::Company;
+use crate::contacts::Contacts;
 use crate::faults::Faults;
+use crate::files::Files;
 use crate::groups::Groups;
 use crate::limits::RateLimits;
 use crate::notices::Notices;
@@ -49,6 +52,7 @@ pub(crate) struct Shared {
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) company: Arc<Company>,
+    pub(crate) contacts: Contacts,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) terminate_after: Duration,
     pub(crate) apps: Vec<Arc<App>>,
@@ -59,7 +63,9 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) notices: Notices,
+    pub(crate) files: Files,
     pub(crate) approvals: Approvals,
+    pub(crate) callbacks: Callbacks,
     /// Ends pending retries at a reset.
     pub(crate) pushes: CancellationToken,
     /// Whether anybody listens to the updates; without a listener the costly ones are not built.
@@ -89,8 +95,11 @@ impl Shared {
             faults: Faults::default(),
             groups: Groups::seed(&company),
             notices: Notices::default(),
+            files: Files::default(),
             approvals: Approvals::default(),
+            callbacks: Callbacks::default(),
             pushes: stop.child_token(),
+            contacts: Contacts::of(&company),
             company,
             is_watched: false,
             effects: Vec::new(),
@@ -168,6 +177,7 @@ impl World {
         self.apps = apps.into_iter().map(Arc::new).collect();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.tokens.keep_apps(&names);
+        self.callbacks.keep_apps(&names);
         self.groups.set_seed_robots(&names);
     }
 
@@ -181,8 +191,11 @@ impl World {
         self.calls = CallLog::default();
         self.faults = Faults::default();
         self.groups = Groups::seed(&self.company);
+        self.contacts = Contacts::of(&self.company);
         self.notices = Notices::default();
+        self.files = Files::default();
         self.approvals = Approvals::default();
+        self.callbacks = Callbacks::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.groups.set_seed_robots(&names);
         self.update("reset", Value::Object(serde_json::Map::new()));
@@ -193,13 +206,17 @@ impl World {
         self.effects.push(Effect::Update(name, data));
     }
 
-    /// Queues an event for every app that has a callback address.
+    /// Queues an event for every app that has a callback address and wants it.
     pub(crate) fn announce(&mut self, event: impl Fn(&App) -> Value) {
-        for app in self.apps.iter().filter(|app| app.callback.is_some()) {
-            self.effects.push(Effect::Event {
-                app: app.name.clone(),
-                event: event(app),
-            });
+        for app in &self.apps {
+            let event = event(app);
+            let event_type = event["EventType"].as_str().unwrap_or_default();
+            if self.callbacks.target(app, event_type).is_some() {
+                self.effects.push(Effect::Event {
+                    app: app.name.clone(),
+                    event,
+                });
+            }
         }
     }
 }

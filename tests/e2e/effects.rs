@@ -384,7 +384,7 @@ async fn a_delivery_that_wrote_stays_with_its_version_and_is_parked_when_that_is
     assert_eq!(delivery["state"], "done", "{delivery}");
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["one", "two"]);
 
-    // After a restart the old version is not there any more.
+    // After a restart the old version is not there any more, if somebody removed what was kept of it.
     stage.replace_component(
         "scripted",
         &std::fs::read(belfry_tests::components::path("scripted")).unwrap(),
@@ -409,6 +409,7 @@ async fn a_delivery_that_wrote_stays_with_its_version_and_is_parked_when_that_is
         "scripted",
         &std::fs::read(belfry_tests::components::path("echo")).unwrap(),
     );
+    std::fs::remove_dir_all(stage.file("belfry.versions")).unwrap();
     let belfry = stage.serve(&[]).await;
     let parked = wait_for("it is parked", async || {
         belfry

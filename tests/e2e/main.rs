@@ -2,19 +2,25 @@
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
 mod amend;
+mod backfill;
 mod bad_input;
 mod cli;
 mod compatibility;
+mod contacts;
 mod dedupe;
 mod delivery;
+mod doctor;
 mod durability;
 mod effects;
 mod egress;
 mod inspect;
 mod languages;
 mod limits;
+mod media;
+mod notices;
 mod parking;
 mod reload;
+mod replay;
 mod retry;
 mod rules;
 mod secrets;

@@ -22,8 +22,10 @@ pub struct Bot {
     server: Vec<String>,
     engine: Vec<String>,
     retry: Vec<String>,
+    app: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
+    fetches: bool,
 }
 
 /// A `[[plugin]]` of app `acme`.
@@ -61,6 +63,21 @@ impl Bot {
         self
     }
 
+    /// Adds a line to the app `acme`.
+    #[must_use]
+    pub fn app(mut self, line: &str) -> Self {
+        self.app.push(line.to_owned());
+        self
+    }
+
+    /// Lets belfry fetch what DingTalk could not deliver, as it does unless it is told otherwise; a story that counts
+    /// calls leaves it out.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.fetches = true;
+        self
+    }
+
     /// Adds a plugin.
     #[must_use]
     pub fn plugin(mut self, plugin: Plugin) -> Self {
@@ -95,7 +112,12 @@ impl Bot {
         };
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
-        let tables = self.tables.join("\n");
+        let (app, tables) = (self.app.join("\n"), self.tables.join("\n"));
+        let backfill = if self.fetches {
+            ""
+        } else {
+            ", backfill = false"
+        };
         format!(
             "[server]
 {listen}{admin}{server}
@@ -118,9 +140,10 @@ app-key = \"dingkey\"
 app-secret = \"{APP_SECRET}\"
 agent-id = 1001
 receive = [\"callback\", \"robot\"]
-callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"] }}
+callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"]{backfill} }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
+{app}
 
 {tables}"
         )
@@ -201,8 +224,13 @@ impl Plugin {
     /// Grants everything that the scripted guest uses, and more entries of the table.
     #[must_use]
     pub fn granted(self, more: &str) -> Self {
+        let more = if more.contains("contacts") {
+            more.to_owned()
+        } else {
+            format!("contacts = true, {more}")
+        };
         self.line(&format!(
-            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, {more} }}"
+            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, media = true, {more} }}"
         ))
     }
 

@@ -108,6 +108,7 @@ impl Handle for Ours {
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
+            notices: None,
             trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
             egress: None,

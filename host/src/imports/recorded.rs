@@ -10,6 +10,7 @@ use crate::call::{Arguments, Fate, Json};
 use crate::clock::{self, UnixMs};
 use crate::effect::{Given, Halt, Key, Next, Recorder, Source};
 use crate::engine::{Outbound, State, Task};
+use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
 use crate::journal::{Effect, JournalError, Place};
 use crate::kv::{KvError, Recording, Write};
@@ -88,7 +89,11 @@ impl Call {
             Source::Recorded(recorder) => recorder,
             Source::Given(answers) => {
                 return match answers.answer(self.function, &self.arguments) {
-                    Given::Make => Ok(make.await),
+                    Given::Make => {
+                        let told = make.await;
+                        answers.told(self.function, &self.arguments, &answer(&told).text);
+                        Ok(told)
+                    }
                     given => self.given(given),
                 };
             }
@@ -118,6 +123,13 @@ impl Call {
             Source::Given(answers) => {
                 // A write that somebody stands in for is never made.
                 let given = answers.answer(self.function, &self.arguments);
+                if matches!(given, Given::Granted(_))
+                    && let Err(error) = allowed.await
+                {
+                    let told = A::refused(error);
+                    answers.told(self.function, &self.arguments, &answer(&told).text);
+                    return Ok(told);
+                }
                 return self.given(given);
             }
         };
@@ -195,6 +207,7 @@ impl Call {
                 }),
                 _ => None,
             };
+            failpoint::pass(Point::BeforeRequest);
             let mut told = make(step).await;
             if told.fate() == Fate::Unknown
                 && let Some(again) = again
@@ -202,6 +215,7 @@ impl Call {
                 // A lost answer is as good as a crash: the same policy tells what to do about it.
                 told = make(again).await;
             }
+            failpoint::pass(Point::AfterRequest);
             count(self.function, told.fate());
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
@@ -241,7 +255,9 @@ impl Call {
                 return match answers.answer(self.function, &self.arguments) {
                     Given::Make => {
                         let outcome = self.task.kv.write(&self.task.plugin, write).await;
-                        Ok(answer_of::<T>(&outcome).1)
+                        let (kept, told) = answer_of::<T>(&outcome);
+                        answers.told(self.function, &self.arguments, &kept.text);
+                        Ok(told)
                     }
                     given => self.given(given),
                 };
@@ -324,7 +340,7 @@ impl Call {
 
     fn given<A: Told>(&self, given: Given) -> wasmtime::Result<A> {
         let reason = match given {
-            Given::Answer(text) => return self.decode(&text),
+            Given::Answer(text) | Given::Granted(text) => return self.decode(&text),
             Given::Make => "it must not be made".to_owned(),
             Given::Nothing(reason) => reason,
         };

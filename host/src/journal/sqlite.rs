@@ -19,12 +19,15 @@ use crate::store::Join;
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
+mod backfill;
 mod effects;
 mod list;
 mod prune;
 mod sums;
 mod timers;
 mod verify;
+
+pub use self::backfill::StartedApproval;
 
 use self::list::{list, open};
 use self::sums::Sums;
@@ -141,6 +144,15 @@ impl Journal for SqliteJournal {
                 None => return Ok(amended),
             }
         }
+    }
+
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
+        let (id, key) = (id.clone(), key.to_owned());
+        let _gate = self.gate.lock().await;
+        Ok(self
+            .store
+            .write(move |connection| amend::give(connection, &id, &key, now))
+            .await?)
     }
 
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod approvals;
+mod callbacks;
 mod chat;
+mod contacts;
 mod control;
 mod events;
 mod faults;
+mod media;
 mod notices;
 mod robot;
 mod stage;

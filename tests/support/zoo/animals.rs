@@ -424,13 +424,14 @@ limits = { calls = 20 }"#,
     },
     Animal {
         name: "forged-ids",
-        does: "names groups, people and approvals that its grants do not cover",
+        does: "names groups, people, departments and approvals that its grants do not cover",
         guest: Guest::Built("burglar"),
         lines: BURGLAR_IDS,
         end: End::Dead(
             "plugin rejected the event: chat.get: belfry.grant, chat.send: belfry.grant, robot.send: belfry.grant, \
              notice.send: belfry.grant, notice.send to all: belfry.grant, approval.get: belfry.grant, \
-             approval.comment: belfry.grant, approval.terminate: belfry.grant",
+             approval.comment: belfry.grant, approval.terminate: belfry.grant, contacts.get-user: belfry.grant, \
+             contacts.list-users: belfry.grant, contacts.find-by-mobile: belfry.grant, contacts.count-users: belfry.grant",
         ),
     },
     Animal {
@@ -450,9 +451,9 @@ limits = { calls = 20 }"#,
 ];
 
 const BURGLAR_HANDLE: &str = "config = { mode = \"handle\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
 const BURGLAR_IDS: &str = "config = { mode = \"ids\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
 const SSRF_LITERAL: &str = r#"grant = { robot = true, http = ["api.example.com", "http://127.0.0.1.example.com"] }
 [plugin.config]
 mode = "reach"
