@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
+use crate::imports;
 use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
@@ -59,6 +60,8 @@ pub const METRICS: &[&Metric] = &[
     &reload::GENERATION,
     &reload::REFUSED,
     &reload::PLUGINS,
+    &admin::metrics::PARKED,
+    &imports::HOST_CALLS,
     &engine::COMPILE_SECONDS,
 ];
 

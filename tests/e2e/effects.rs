@@ -81,6 +81,18 @@ async fn a_message_sent_before_a_kill_is_not_sent_again_after_it() {
         "robot.reply done",
     ];
     assert_eq!(calls(&belfry.doors).await, expected);
+    for (function, outcome, count) in [
+        ("kv.set", "replayed", 1.0),
+        ("chat.send", "replayed", 1.0),
+        ("robot.reply", "replayed", 1.0),
+        ("robot.reply", "done", 2.0),
+        ("kv.get", "done", 1.0),
+        ("kv.set", "done", 0.0),
+    ] {
+        let labels = format!("function=\"{function}\",outcome=\"{outcome}\"");
+        let series = format!("belfry_host_calls_total{{{labels}}}");
+        assert_eq!(belfry.doors.metric(&series).await, count, "{series}");
+    }
 }
 
 #[tokio::test]
@@ -107,6 +119,8 @@ async fn a_group_message_in_doubt_is_not_sent_again_and_the_plugin_hears_it() {
     assert!(reason.contains("belfry.outcome"), "{reason}");
     assert_eq!(stage.dingtalk.calls(SEND).await.len(), 1);
     assert_eq!(calls(&belfry.doors).await, ["chat.send unknown"]);
+    let series = "belfry_host_calls_total{function=\"chat.send\",outcome=\"unknown\"}";
+    assert_eq!(belfry.doors.metric(series).await, 1.0);
 }
 
 #[tokio::test]
