@@ -106,7 +106,7 @@ impl App {
 }
 
 /// Versions of a plugin that stay loaded beside the present one.
-const VERSIONS_KEPT: usize = 2;
+pub const VERSIONS_KEPT: usize = 2;
 
 /// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
 pub struct Active {

@@ -19,6 +19,7 @@ use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
 use crate::gateway::{self, Gateway};
+use crate::imports;
 use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
@@ -29,6 +30,7 @@ use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::server;
 use crate::store::sqlite::{self, Store};
+use crate::versions::Versions;
 use crate::wake::Waker;
 
 /// Connections on the operators' listener.
@@ -61,6 +63,8 @@ pub const METRICS: &[&Metric] = &[
     &reload::GENERATION,
     &reload::REFUSED,
     &reload::PLUGINS,
+    &admin::metrics::PARKED,
+    &imports::HOST_CALLS,
     &engine::COMPILE_SECONDS,
 ];
 
@@ -120,7 +124,8 @@ impl Host {
         let store = Store::open(&config.store.path)
             .with_context(|| format!("cannot open the store {:?}", config.store.path))?;
         let sandbox = Sandbox::new(&config.engine)?;
-        let active = reload::load_config(config, &sandbox)
+        let versions = Arc::new(Versions::beside(&config.store.path, sandbox.clone()));
+        let active = reload::load_config(config, &sandbox, Some(&versions))
             .await
             .map_err(|refused| refused_at_start(&refused))?;
         let generation = active.generation;
@@ -156,8 +161,9 @@ impl Host {
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
+                versions: Arc::clone(&versions),
                 journal: Arc::clone(&journal),
-                kv,
+                kv: Arc::clone(&kv),
                 schedule,
                 notices,
                 outbound: outbound.clone(),
@@ -171,7 +177,8 @@ impl Host {
             max_concurrent,
             waker: waker.clone(),
         };
-        let (reloader, reloads) = Reloader::new(path.to_owned(), sandbox, snapshot.clone());
+        let (reloader, reloads) =
+            Reloader::new(path.to_owned(), sandbox, snapshot.clone(), versions);
 
         let ingress = Ingress {
             snapshot: snapshot.clone(),
@@ -186,6 +193,8 @@ impl Host {
         let operators = Admin {
             snapshot: snapshot.clone(),
             journal,
+            kv,
+            rehearsals: Arc::default(),
             reloads: reloads.clone(),
             waker,
             meter: meter.clone(),
@@ -306,7 +315,7 @@ pub async fn check(path: &Path) -> anyhow::Result<Result<Checked, Vec<Refusal>>>
     };
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
     let sandbox = Sandbox::new(&config.engine)?;
-    let loaded = reload::load_config(config, &sandbox).await;
+    let loaded = reload::load_config(config, &sandbox, None).await;
     Ok(loaded.map(|active| Checked {
         plugins: active.summaries(),
         warnings,

@@ -288,6 +288,10 @@ pub trait Journal: Send + Sync {
         now: UnixMs,
     ) -> Result<Amended, JournalError>;
 
+    /// Gives a plugin that had none a delivery of a stored event, due now; says whether it did, which it does not where
+    /// there is one already, no such event, or no text left of it. `key` is what the delivery is in order with.
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError>;
+
     /// Records host calls, in order; returns when they are on disk.
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError>;
 

@@ -188,12 +188,14 @@ fn list_templates(world: &World) -> Value {
         let fields = template.fields.iter();
         let fields: Value = fields
             .map(|field| {
-                json!({
-                    "name": field.name,
-                    "componentType": field.component_type,
-                    "required": field.required,
-                    "options": field.options,
-                })
+                let mut view = json!({"name": field.name, "componentType": field.component_type});
+                if field.required {
+                    view["required"] = json!(true);
+                }
+                if !field.options.is_empty() {
+                    view["options"] = json!(field.options);
+                }
+                view
             })
             .collect();
         json!({

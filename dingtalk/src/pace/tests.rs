@@ -171,8 +171,9 @@ async fn whoever_waits_already_hears_of_a_pause_too() {
         let pacer = std::sync::Arc::clone(&pacer);
         async move { wait(&pacer, API).await }
     });
-    advance(Duration::from_millis(100)).await;
+    // So that it has begun to wait.
     tokio::task::yield_now().await;
+    advance(Duration::from_millis(100)).await;
     pacer.heard(API, Err(&limited("90018", 2)));
     assert_eq!(waiting.await.unwrap(), Ok(2100));
 }

@@ -207,11 +207,14 @@ impl Host for State {
         .await
     }
 
-    async fn form(&mut self, process_code: ProcessCode) -> wasmtime::Result<Result<Form, Error>> {
+    async fn get_form(
+        &mut self,
+        process_code: ProcessCode,
+    ) -> wasmtime::Result<Result<Form, Error>> {
         let asked = OfTemplate {
             process_code: &process_code,
         };
-        let call = self.asks(Function::ApprovalForm, &asked)?;
+        let call = self.asks(Function::ApprovalGetForm, &asked)?;
         let task = call.task();
         call.read(async {
             covers_code(&task, &process_code)?;

@@ -181,7 +181,7 @@ fn covers(task: &Task, conversation_id: &str) -> Result<(), Error> {
 fn covers_all(task: &Task) -> Result<(), Error> {
     match &task.grant.robot {
         Scope::Everything => Ok(()),
-        Scope::Only(_) => Err(not_granted("robot", "messages to people")),
+        Scope::Only(_) | Scope::Nothing => Err(not_granted("robot", "messages to people")),
     }
 }
 

@@ -78,13 +78,9 @@ pub(super) fn download(world: &mut World, app: &App, call: &ApiCall) -> v1::Outc
         ));
     }
     let code = body.text("downloadCode").unwrap_or_default();
-    let address = world
-        .files
-        .address(&app.name, code)
-        .ok_or(v1::Refusal::new(
-            "invalidParameter.downloadCode.invalid",
-            "downloadCode 无效",
-        ))?;
+    let address = world.files.address(&app.name, code).ok_or_else(|| {
+        v1::Refusal::new("invalidParameter.downloadCode.invalid", "downloadCode 无效")
+    })?;
     let url = format!("http://{}/_sim/files/{address}", world.address);
     Ok(Value::Object(members(json!({"downloadUrl": url}))))
 }

@@ -12,5 +12,7 @@ mod media;
 mod notices;
 mod pages;
 mod robot;
+mod scenes;
 mod stage;
 mod tokens;
+mod workflow;
