@@ -40,12 +40,14 @@ enum Door {
     Token(fn(&mut World, &App, &ApiCall) -> Outcome),
 }
 
+const TICKETS: &str = "/v1.0/oauth2/jsapiTickets";
+
 /// Who answers a path; some paths are two calls.
 fn door(method: &str, path: &str) -> Option<Door> {
     let token = |answer| Some(Door::Token(answer));
     match (method, path) {
         ("POST", "/v1.0/oauth2/accessToken") => Some(Door::Open(token::access_token)),
-        ("POST", "/v1.0/oauth2/jsapiTickets") => token(h5::ticket_v1),
+        ("POST", TICKETS) => token(h5::ticket_v1),
         ("POST", "/v1.0/robot/groupMessages/send") => token(robot::send_to_group),
         ("POST", "/v1.0/robot/groupMessages/query") => token(robot::group_state),
         ("POST", "/v1.0/robot/groupMessages/recall") => token(robot::recall_group),
@@ -67,7 +69,10 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
     let Some(door) = door(call.method.as_str(), &call.path) else {
         return not_found();
     };
-    if call.method == Method::POST && !matches!(call.body, CallBody::Json(_)) {
+    // The one call that takes nothing.
+    let takes_nothing = call.path == TICKETS && matches!(call.body, CallBody::Empty);
+    let has_body = matches!(call.body, CallBody::Json(_)) || takes_nothing;
+    if call.method == Method::POST && !has_body {
         return refusal(400, "Missingbody", "body is mandatory for this action");
     }
     let outcome = match door {
