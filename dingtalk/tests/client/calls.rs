@@ -252,3 +252,21 @@ async fn a_forged_webhook_is_not_called() {
     assert!(matches!(sent.unwrap_err(), ApiError::Invalid { .. }));
     assert!(elsewhere.calls("/robot/sendBySession").is_empty());
 }
+
+#[tokio::test]
+async fn a_status_bar_is_changed_and_a_file_has_an_address() {
+    let server = Server::start().await;
+    let client = server.client();
+    client.notice_status_bar(5, "已同意", None).await.unwrap();
+    let path = "/topapi/message/corpconversation/status_bar/update";
+    assert_eq!(
+        last_body(&server, path),
+        json!({"agent_id": 1001, "task_id": 5, "status_value": "已同意"})
+    );
+    let path = "/v1.0/robot/messageFiles/download";
+    let there = server.base.join("/files/a").unwrap();
+    server.next_json(path, &json!({"downloadUrl": there}));
+    let url = client.robot_file_url("code").await.unwrap();
+    assert_eq!(url, there);
+    assert_eq!(last_body(&server, path)["downloadCode"], "code");
+}

@@ -287,3 +287,29 @@ async fn departments_that_lie_in_a_circle_end_the_walk() {
     };
     assert_eq!(error.code(), "client.depth");
 }
+
+#[tokio::test]
+async fn a_number_leads_to_a_person_and_the_scope_is_read() {
+    let server = Server::start().await;
+    let client = server.client();
+    server.next_json(
+        "/topapi/v2/user/getbymobile",
+        &json!({"errcode": 0, "result": {"userid": "alice"}}),
+    );
+    assert_eq!(client.user_by_mobile("13800000001").await.unwrap(), "alice");
+    let asked = last(&server, "/topapi/v2/user/getbymobile");
+    assert_eq!(asked, json!({"mobile": "13800000001"}));
+    assert!(client.user_by_mobile("").await.is_err());
+
+    let scope = json!({"errcode": 0, "auth_user_field": ["name"], "auth_org_scopes": {"authed_user": ["alice"], "authed_dept": [2]}});
+    server.next_json("/auth/scopes", &scope);
+    let scope = client.contacts_scope().await.unwrap();
+    assert_eq!(
+        (scope.users, scope.departments, scope.fields),
+        (
+            vec!["alice".to_owned()],
+            vec!["2".to_owned()],
+            vec!["name".to_owned()]
+        )
+    );
+}
