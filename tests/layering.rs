@@ -49,6 +49,8 @@ const MODULES: &[Module] = &[
     module(4, "trial", &[]),
     // Asks the rules of the snapshot about an event that somebody shows.
     module(4, "explain", &[]),
+    // Asks DingTalk whether what the apps of the snapshot are made of holds.
+    module(4, "doctor", &[]),
     // Removes what is old from the journal.
     module(4, "retention", &[]),
     // 3: what runs. The snapshot of `active` is made of plugins.

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Clockwork, Ingress};
+use crate::ingress::{self, Backfill, Clockwork, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -74,6 +74,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -132,6 +133,7 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: Arc::clone(&sqlite),
             keep,
@@ -160,6 +162,11 @@ impl Host {
             snapshot: snapshot.clone(),
             journal: Arc::clone(&journal),
             waker: waker.clone(),
+            outages: Outages::default(),
+        };
+        let backfill = Backfill {
+            ingress: ingress.clone(),
+            journal: looked_up,
         };
         let operators = Admin {
             snapshot: snapshot.clone(),
@@ -196,6 +203,7 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -213,6 +221,8 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        // What it has read is nowhere else, so it gets the time to store it.
+        let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

@@ -8,8 +8,10 @@ use belfry::failpoint::{self, NotAFailpoint};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+mod callback;
 mod check;
 mod dev;
+mod doctor;
 mod events;
 mod journal;
 mod plugin;
@@ -72,6 +74,14 @@ enum Command {
     /// Read the configuration, load every plugin and report every problem; exit code 1 if there is any.
     Check(check::Options),
 
+    /// Try whether DingTalk and the configuration agree: credentials, clock, permissions, callback; exit code 1 if something
+    /// fails.
+    Doctor(doctor::Options),
+
+    /// Register, show or remove the address to which DingTalk pushes the events of an app.
+    #[command(subcommand)]
+    Callback(callback::Command),
+
     /// Make and build plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -102,6 +112,8 @@ pub(crate) async fn run() -> ExitCode {
         Command::Dev(options) => dev::run(options).await,
         Command::Simulator(options) => simulator::run(options).await,
         Command::Check(options) => check::run(options).await,
+        Command::Doctor(options) => doctor::run(options).await,
+        Command::Callback(command) => callback::run(command).await,
         Command::Plugin(command) => plugin::run(command).await,
         Command::Events(command) => events::run(&command).await,
         Command::Journal(command) => journal::run(&command),

@@ -14,6 +14,7 @@ pub mod config;
 pub mod cron;
 pub mod destination;
 pub mod dispatch;
+pub mod doctor;
 pub mod effect;
 pub mod egress;
 pub mod engine;

@@ -19,12 +19,15 @@ use crate::store::Join;
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
+mod backfill;
 mod effects;
 mod list;
 mod prune;
 mod sums;
 mod timers;
 mod verify;
+
+pub use self::backfill::StartedApproval;
 
 use self::list::{list, open};
 use self::sums::Sums;
