@@ -58,7 +58,7 @@ impl Way {
         let report = match self {
             Self::Callback => {
                 let mut event = json!({"EventType": "chat_update_title", "CorpId": "dingcorp", "chatId": "chatone", "title": text});
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     event["eventId"] = json!(mark);
                 }
                 stage.dingtalk.push(event, json!({})).await

@@ -4,13 +4,14 @@
 //! comes again now and then. After each kill the journal is read to learn which calls are in doubt. At the end belfry
 //! runs until everything is done, and what DingTalk saw is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use belfry::journal::{Filter, SqliteJournal, State};
-use serde_json::Value;
+use belfry::call::Fate;
+use belfry::ids::EventId;
+use belfry::journal::{Effect, Filter, SqliteJournal, State};
 use tokio::sync::watch;
 
 use self::deck::{Aim, Deck, Random};
@@ -149,6 +150,8 @@ impl Run {
             return life.end().await;
         }
         let Some(doors) = life.doors().await else {
+            // It is dying and not dead yet.
+            life.ends_within(FAILPOINT).await;
             return life.end().await;
         };
         self.announce(&doors);
@@ -185,6 +188,7 @@ impl Run {
         let end = life.end().await;
         let mut life = Life::start(&config, "");
         let Some(doors) = life.doors().await else {
+            life.ends_within(FAILPOINT).await;
             return life.end().await;
         };
         let (status, _) = doors.hook("ops", r#"{"alerts":[]}"#.to_owned()).await;
@@ -226,6 +230,7 @@ impl Run {
         let waited = Instant::now();
         loop {
             self.witness.calls(&self.stage).await;
+            self.witness.answers(&self.stage.file("belfry.db"));
             let open = doors.get("/api/events?state=pending&limit=1").await;
             let is_quiet = open.as_array().is_some_and(Vec::is_empty);
             let verdict = judge(&sent, &self.witness.evidence);
@@ -278,6 +283,8 @@ async fn reload_if(wanted: Option<()>, doors: &Doors) {
 #[derive(Default)]
 struct Witness {
     evidence: Evidence,
+    /// Events with calls that were in doubt.
+    doubted: BTreeSet<EventId>,
     /// The number of the last call that was read.
     last_call: u64,
 }
@@ -305,15 +312,29 @@ impl Witness {
             let deliveries = whole.iter().flat_map(|event| &event.deliveries);
             for delivery in deliveries.filter(|delivery| delivery.state == State::Pending) {
                 let begun = delivery.calls.iter().filter(|call| call.answer.is_none());
-                for call in begun {
-                    let call = serde_json::to_value(call).expect("a record is JSON");
-                    let deed = function_of(&call["function"])
-                        .and_then(|function| Deed::in_call(function, &call["arguments"]));
-                    if let Some(deed) = deed {
-                        *self.evidence.doubts.entry(deed).or_default() += 1;
-                    }
+                for deed in begun.filter_map(deed_of) {
+                    *self.evidence.doubts.entry(deed).or_default() += 1;
+                    self.doubted.insert(event.id);
                 }
             }
+        }
+    }
+
+    /// Reads what plugins were told of the calls that were in doubt.
+    fn answers(&mut self, store: &Path) {
+        for event in &self.doubted {
+            let filter = Filter {
+                id: Some(*event),
+                ..Filter::default()
+            };
+            let whole = SqliteJournal::list_file(store, &filter).expect("the journal can be read");
+            let deliveries = whole.iter().flat_map(|event| &event.deliveries);
+            let calls = deliveries.flat_map(|delivery| &delivery.calls);
+            let unknown = calls.filter(|call| {
+                let fate = call.answer.as_ref().map(|answer| answer.fate);
+                fate == Some(Fate::Unknown)
+            });
+            self.evidence.told.extend(unknown.filter_map(deed_of));
         }
     }
 
@@ -338,12 +359,17 @@ impl Witness {
     }
 }
 
-fn function_of(name: &Value) -> Option<&'static str> {
+/// What a recorded call does, if it is one of those that are counted.
+fn deed_of(call: &Effect) -> Option<Deed> {
+    let call = serde_json::to_value(call).expect("a record is JSON");
     let known = [
         "chat.send",
         "robot.reply",
         "approval.create",
         "schedule.set",
     ];
-    known.into_iter().find(|function| name == function)
+    let function = known
+        .into_iter()
+        .find(|function| call["function"] == *function)?;
+    Deed::in_call(function, &call["arguments"])
 }

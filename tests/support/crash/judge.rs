@@ -105,7 +105,7 @@ fn signature(text: &str) -> Option<(String, Mark)> {
 pub(super) enum Policy {
     /// It is sent again, so it may be there once more for each time it was in doubt.
     Resend,
-    /// It is looked for, so it is there once.
+    /// It is looked for, and sent again if it is certainly not there; so it may be missing, and is never there twice.
     Look,
     /// It is not sent again, so it may be missing.
     Unknown,
@@ -140,6 +140,8 @@ pub(super) struct Evidence {
     pub(super) seen: Vec<Deed>,
     /// How often a deed was found begun and not ended when belfry was dead.
     pub(super) doubts: BTreeMap<Deed, u32>,
+    /// Of those in doubt, the ones of which the plugin was told that the outcome is unknown.
+    pub(super) told: BTreeSet<Deed>,
 }
 
 /// The count of one way in.
@@ -155,7 +157,7 @@ pub struct Count {
     pub duplicated: u32,
     /// Calls that were made again because they were in doubt.
     pub ambiguous: u32,
-    /// Calls in doubt that were not made again, and whose plugin was told so.
+    /// Calls in doubt that were not made again, as their plugin was told.
     pub unknown: u32,
     /// Events that were handled after a younger one of their key.
     pub disordered: u32,
@@ -189,17 +191,17 @@ pub(super) fn judge(sent: &[Sent], evidence: &Evidence) -> Verdict {
         for Wanted { deed, policy } in &event.wanted {
             known.insert(deed);
             let doubts = doubts(deed, evidence);
+            let told = doubts > 0 && evidence.told.contains(deed);
+            count.unknown += u32::from(told);
             match (times.get(deed).copied().unwrap_or(0), policy) {
-                (0, Policy::Unknown) if doubts > 0 => count.unknown += 1,
+                (0, Policy::Unknown | Policy::Look) if told => {}
                 (0, _) if event.acknowledged => {
                     is_lost = true;
                     verdict
                         .wrong
                         .push(format!("lost: {deed}, in doubt {doubts} times"));
                 }
-                (0 | 1, _) => {
-                    count.unknown += u32::from(doubts > 0 && *policy == Policy::Unknown);
-                }
+                (0 | 1, _) => {}
                 (n, Policy::Resend) if n <= 1 + doubts => count.ambiguous += n - 1,
                 (n, _) => {
                     is_duplicated = true;
@@ -285,10 +287,22 @@ mod tests {
 
     /// One event that was done so many times and was so often in doubt.
     fn check(acknowledged: bool, policy: Policy, times: usize, doubts: u32, expected: Count) {
+        check_told(false, acknowledged, policy, times, doubts, expected);
+    }
+
+    fn check_told(
+        told: bool,
+        acknowledged: bool,
+        policy: Policy,
+        times: usize,
+        doubts: u32,
+        expected: Count,
+    ) {
         let sent = [event(Way::Hook, 1, acknowledged, policy)];
         let deed = deed("chat.send", Way::Hook, 1);
         let evidence = Evidence {
             seen: vec![deed.clone(); times],
+            told: told.then(|| deed.clone()).into_iter().collect(),
             doubts: [(deed, doubts)].into(),
         };
         let verdict = judge(&sent, &evidence);
@@ -325,6 +339,8 @@ mod tests {
         check(true, Policy::Resend, 0, 2, lost);
         check(true, Policy::Look, 0, 1, lost);
         check(true, Policy::Unknown, 0, 0, lost);
+        // Nobody told the plugin, so it cannot cope.
+        check(true, Policy::Unknown, 0, 1, lost);
     }
 
     #[test]
@@ -352,9 +368,11 @@ mod tests {
             unknown: 1,
             ..Count::default()
         };
-        check(true, Policy::Unknown, 0, 1, unknown);
-        check(true, Policy::Unknown, 1, 1, unknown);
-        check(true, Policy::Look, 1, 1, Count::default());
+        for policy in [Policy::Unknown, Policy::Look] {
+            check_told(true, true, policy, 0, 1, unknown);
+            check_told(true, true, policy, 1, 1, unknown);
+            check(true, policy, 1, 1, Count::default());
+        }
     }
 
     #[test]
@@ -362,7 +380,14 @@ mod tests {
         let sent = [event(Way::Timer, 1, true, Policy::Resend)];
         let seen = vec![deed("chat.send", Way::Timer, 1); 2];
         let doubts = [(deed("schedule.set", Way::Timer, 1), 1)].into();
-        let verdict = judge(&sent, &Evidence { seen, doubts });
+        let verdict = judge(
+            &sent,
+            &Evidence {
+                seen,
+                doubts,
+                ..Evidence::default()
+            },
+        );
         assert!(verdict.wrong.is_empty(), "{:?}", verdict.wrong);
         assert_eq!(verdict.counts[&Way::Timer].ambiguous, 1);
     }
@@ -374,6 +399,7 @@ mod tests {
         let mut evidence = Evidence {
             seen: [1, 2, 3].map(|n| deed("chat.send", Way::Robot, n)).into(),
             doubts: [(again.clone(), 1)].into(),
+            ..Evidence::default()
         };
         // Made again later because it was in doubt: that is no matter of order.
         evidence.seen.push(again);

@@ -95,7 +95,7 @@ impl Sender {
                 steps.push("later");
             }
         }
-        if random.one_in(4) {
+        if random.one_in(8) {
             steps.push("ask");
         }
         if random.one_in(8) {
@@ -220,7 +220,7 @@ impl Shared {
         match sender {
             Sender::Group(chat) => {
                 let mut change = json!({"EventType": "chat_update_title", "CorpId": "dingcorp", "chatId": chat, "title": text});
-                if mark.number % 2 == 0 {
+                if mark.number.is_multiple_of(2) {
                     // Without one the hash of the whole is what it is recognised by.
                     change["eventId"] = json!(mark.to_string());
                 }

@@ -61,9 +61,9 @@ fn take(step: &str, mark: &str) -> Result<(), Failure> {
     match step {
         "reply" => go_on(reply_text(&signed)),
         "say" => go_on(chat::send("chatoncall", &Message::Text(signed))),
-        "ask" => go_on(approval::create(&leave(&signed))),
+        "ask" => go_on(approval::create(&leave(originator(number(mark)), &signed))),
         "later" => {
-            let number = mark.rsplit('-').next().unwrap_or_default();
+            let number = number(mark);
             let timer = format!("{name}/timer-{number}");
             Ok(schedule::after(
                 &timer,
@@ -86,14 +86,28 @@ fn go_on<T>(outcome: Result<T, Error>) -> Result<(), Failure> {
     }
 }
 
-fn leave(reason: &str) -> NewInstance {
+fn number(mark: &str) -> u32 {
+    let number = mark.rsplit('-').next().unwrap_or_default();
+    number.parse().unwrap_or(0)
+}
+
+/// Another person each time: whether an approval was started can only be told while its originator starts no other.
+fn originator(number: u32) -> &'static str {
+    const PEOPLE: [&str; 12] = [
+        "manager", "alice", "bob", "carol", "dave", "zhangsan", "lisi", "wangwu", "zhaoliu",
+        "sunqi", "zhouba", "wujiu",
+    ];
+    PEOPLE[number as usize % PEOPLE.len()]
+}
+
+fn leave(originator: &str, reason: &str) -> NewInstance {
     let field = |name: &str, value: &str| Field {
         name: name.to_owned(),
         value: value.to_owned(),
     };
     NewInstance {
         process_code: "PROC-LEAVE".to_owned(),
-        originator: "alice".to_owned(),
+        originator: originator.to_owned(),
         dept_id: "-1".to_owned(),
         fields: vec![
             field("请假类型", "年假"),
