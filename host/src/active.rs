@@ -67,6 +67,7 @@ impl App {
         };
         let client =
             Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let client = client.styled(settings.api);
         let callback = settings
             .callback
             .as_ref()
@@ -88,7 +89,7 @@ impl App {
 }
 
 /// Versions of a plugin that stay loaded beside the present one.
-const VERSIONS_KEPT: usize = 2;
+pub const VERSIONS_KEPT: usize = 2;
 
 /// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
 pub struct Active {
