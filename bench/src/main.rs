@@ -6,6 +6,7 @@
 mod callback;
 mod instance;
 mod journal;
+mod languages;
 mod machine;
 mod memory;
 mod places;
@@ -54,6 +55,8 @@ enum Name {
     Callback,
     /// One event in a fresh instance, against bare wasmtime.
     Instance,
+    /// The sample `hello` in every language, against bare wasmtime.
+    Languages,
     /// From HTTP push to recorded API call, against the same handler without wasm.
     Throughput,
     /// Durable appends, against raw inserts.
@@ -122,6 +125,7 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
     match name {
         Name::Callback => callback::measure(places, rounds),
         Name::Instance => instance::measure(places, rounds).await,
+        Name::Languages => languages::measure(places, rounds).await,
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
+use crate::imports;
 use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
@@ -47,6 +48,8 @@ pub const METRICS: &[&Metric] = &[
     &dispatch::DELIVERIES,
     &active::DINGTALK_REQUESTS,
     &active::DINGTALK_SECONDS,
+    &active::DINGTALK_PACED,
+    &active::DINGTALK_PACED_SECONDS,
     &sqlite::COMMIT_SECONDS,
     &sqlite::BATCH_JOBS,
     &sqlite::QUEUE_JOBS,
@@ -57,6 +60,8 @@ pub const METRICS: &[&Metric] = &[
     &reload::GENERATION,
     &reload::REFUSED,
     &reload::PLUGINS,
+    &admin::metrics::PARKED,
+    &imports::HOST_CALLS,
     &engine::COMPILE_SECONDS,
 ];
 

@@ -9,9 +9,12 @@ mod media;
 mod message;
 mod notice;
 mod oapi;
+mod permission;
 mod robot;
+mod scene;
 mod token;
 mod v1;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -130,7 +130,7 @@ impl State {
             limits,
             wasi,
             table,
-            http: Http::default(),
+            http: Http::new(&limits),
             used,
             deadline: None,
             task,

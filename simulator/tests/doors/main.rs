@@ -11,5 +11,7 @@ mod faults;
 mod media;
 mod notices;
 mod robot;
+mod scenes;
 mod stage;
 mod tokens;
+mod workflow;
