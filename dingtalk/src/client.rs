@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod approval;
 pub(crate) mod callback;
 pub(crate) mod chat;
+pub(crate) mod isv;
 pub(crate) mod notice;
 mod probe;
 mod robot;
@@ -96,6 +97,8 @@ struct Inner {
     oapi_token: TokenCache,
     api_token: TokenCache,
     reach: Reach,
+    /// Fetches tokens for an organisation of a suite, in place of the credentials.
+    suite: Option<isv::OfSuite>,
 }
 
 impl Client {
@@ -136,10 +139,27 @@ impl Client {
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
             reach: Reach::default(),
+            suite: None,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// A client like this one for an organisation of a suite, with tokens of its own.
+    fn of_suite(&self, suite: isv::OfSuite, credentials: Credentials) -> Self {
+        let inner = Inner {
+            http: self.inner.http.clone(),
+            credentials,
+            endpoints: self.inner.endpoints.clone(),
+            oapi_token: TokenCache::default(),
+            api_token: TokenCache::default(),
+            reach: Reach::default(),
+            suite: Some(suite),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Who is calling.

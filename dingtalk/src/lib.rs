@@ -21,6 +21,7 @@ pub mod metric;
 mod reach;
 mod robot;
 mod secret;
+mod sync;
 mod time;
 mod token;
 
@@ -33,6 +34,7 @@ pub use client::approval::{
 };
 pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
+pub use client::isv::{CorpAuthorization, PermanentCode, Suite, suite_signature};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
@@ -52,5 +54,6 @@ pub use robot::{
     verify_sign,
 };
 pub use secret::Secret;
+pub use sync::{SyncRow, sync_rows};
 pub use time::UnixMs;
 pub use token::{Token, needs_refresh};

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
-use dingtalk::{Callback, Client, Credentials, Endpoints};
+use dingtalk::{Callback, Client, Credentials, Endpoints, Suite};
 
 use crate::clock::{self, UnixMs};
-use crate::config::{self, Config};
+use crate::config::{self, AppKind, Config};
+use crate::event::Content;
 use crate::failpoint::{self, Point};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::meter::{self, Metric};
@@ -33,8 +34,10 @@ pub const DINGTALK_SECONDS: Metric = Metric::histogram(
 pub struct App {
     /// What `bot.toml` says of it.
     pub settings: config::App,
-    /// Its DingTalk, with its token.
+    /// Its DingTalk, with its token. That of a third-party app calls for nobody: see [`App::client_for`].
     pub client: Client,
+    /// The organisations of a third-party app.
+    pub suite: Option<Suite>,
     /// Reads its callbacks.
     pub callback: Option<Callback>,
 }
@@ -65,8 +68,19 @@ impl App {
             agent_id: settings.agent_id,
             robot_code: settings.robot_code.clone(),
         };
-        let client =
-            Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let wrong = |reason: dingtalk::BuildError| error(reason.to_string());
+        let suite = match settings.kind {
+            AppKind::Internal => None,
+            AppKind::Isv => {
+                let (key, secret) = (&settings.app_key, &settings.app_secret);
+                let suite = Suite::new(key.as_str(), secret.clone(), endpoints.clone());
+                Some(suite.map_err(wrong)?)
+            }
+        };
+        let client = match &suite {
+            Some(suite) => suite.client(""),
+            None => Client::new(credentials, endpoints).map_err(wrong)?,
+        };
         let callback = settings
             .callback
             .as_ref()
@@ -81,9 +95,20 @@ impl App {
             .map_err(|reason| error(reason.to_string()))?;
         Ok(Self {
             client,
+            suite,
             callback,
             settings,
         })
+    }
+}
+
+impl App {
+    /// The DingTalk of the organisation that an event came from.
+    pub fn client_for(&self, content: &Content) -> Client {
+        match &self.suite {
+            Some(suite) => suite.client(content.corp_id().unwrap_or_default()),
+            None => self.client.clone(),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use self::body::BodyError;
 
 pub use self::backfill::Backfill;
 pub use self::outage::Outages;
+pub use self::suite::{Register, Steward};
 pub use self::timers::Clockwork;
 
 mod backfill;
@@ -30,6 +31,7 @@ mod callback;
 mod hooks;
 mod outage;
 mod robot;
+mod suite;
 mod timers;
 
 /// Bytes of a body.
@@ -79,6 +81,8 @@ pub struct Ingress {
     pub waker: Waker,
     /// Notes what could not be stored.
     pub outages: Outages,
+    /// What is kept of third-party apps.
+    pub register: Register,
 }
 
 /// The public routes.

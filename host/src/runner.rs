@@ -79,11 +79,12 @@ impl Run for Runner {
             },
         };
         let recorder = Arc::new(self.recorder(claimed, plugin, effects));
+        let client = app.client_for(&content);
         let task = Task {
             plugin: name.clone(),
             envelope,
             content,
-            client: app.client.clone(),
+            client,
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
             // What was taken away is taken away from older versions too.

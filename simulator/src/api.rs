@@ -9,6 +9,7 @@ mod message;
 mod notice;
 mod oapi;
 mod robot;
+mod suite;
 mod token;
 mod v1;
 

@@ -13,6 +13,7 @@ mod durability;
 mod effects;
 mod egress;
 mod inspect;
+mod isv;
 mod languages;
 mod limits;
 mod parking;

@@ -127,6 +127,9 @@ impl Inner {
     }
 
     pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
+        if let Some(suite) = &self.suite {
+            return suite.oapi_token().await;
+        }
         let Credentials {
             app_key,
             app_secret,
@@ -146,6 +149,9 @@ impl Inner {
     }
 
     pub(super) async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
+        if let Some(suite) = &self.suite {
+            return suite.api_token(self).await;
+        }
         const PATH: &str = "/v1.0/oauth2/accessToken";
         let Credentials {
             app_key,
@@ -160,7 +166,7 @@ impl Inner {
     }
 
     /// Sends a request and reads the answer. `path` is for the log: the URL holds secrets, so it goes nowhere else.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: RequestBuilder,
         path: &str,
@@ -231,7 +237,7 @@ fn lost(error: &reqwest::Error, effect: Effect) -> ApiError {
     }
 }
 
-fn token_of(
+pub(super) fn token_of(
     answer: &Answer,
     value: &'static str,
     life: &'static str,
@@ -246,7 +252,7 @@ fn token_of(
 }
 
 /// The address of a path below a base, which may have a path of its own.
-fn at(base: &Url, path: &str) -> Url {
+pub(super) fn at(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url

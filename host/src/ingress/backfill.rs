@@ -267,7 +267,9 @@ fn is_among(event: &Event, texts: &[String]) -> bool {
 
 fn is_wanted(app: &App) -> bool {
     let callback = app.settings.callback.as_ref();
-    app.settings.receive.contains(&Receive::Callback)
+    // The list of a third-party app is one of each organisation.
+    app.suite.is_none()
+        && app.settings.receive.contains(&Receive::Callback)
         && callback.is_some_and(|callback| callback.backfill)
 }
 

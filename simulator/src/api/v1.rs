@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, robot, token};
+use super::{Reply, robot, suite, token};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -27,6 +27,7 @@ enum Door {
 /// Answers one call of a `/v1.0/` path.
 pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
     let door = match call.path.as_str() {
+        "/v1.0/oauth2/corpAccessToken" => Door::Open(suite::corp_access_token),
         "/v1.0/oauth2/accessToken" => Door::Open(token::access_token),
         "/v1.0/robot/groupMessages/send" => Door::Token(robot::send_to_group),
         _ => return not_found(),
