@@ -4,7 +4,9 @@ mod answer;
 pub(crate) mod approval;
 pub(crate) mod callback;
 pub(crate) mod chat;
+pub(crate) mod contacts;
 pub(crate) mod isv;
+pub(crate) mod media;
 pub(crate) mod notice;
 mod probe;
 mod robot;
@@ -50,6 +52,16 @@ impl Default for Endpoints {
     }
 }
 
+/// Which of two calls that do the same is made, where DingTalk has an older and a newer one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ApiStyle {
+    /// The newer one, which DingTalk documents today.
+    #[default]
+    Modern,
+    /// The older one, for apps whose permissions or networks know only that.
+    Legacy,
+}
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -87,6 +99,7 @@ pub enum BuildError {
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    style: ApiStyle,
 }
 
 #[derive(Debug)]
@@ -143,6 +156,7 @@ impl Client {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            style: ApiStyle::default(),
         })
     }
 
@@ -159,7 +173,22 @@ impl Client {
         };
         Self {
             inner: Arc::new(inner),
+            style: self.style,
         }
+    }
+
+    /// The same client with calls of this style; connections and tokens stay shared with the one it was made from.
+    #[must_use]
+    pub fn styled(&self, style: ApiStyle) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            style,
+        }
+    }
+
+    /// Which calls it makes where there are two.
+    pub fn style(&self) -> ApiStyle {
+        self.style
     }
 
     /// Who is calling.

@@ -34,11 +34,15 @@ pub use client::approval::{
 };
 pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
+pub use client::contacts::{
+    ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
+};
 pub use client::isv::{CorpAuthorization, PermanentCode, Suite, suite_signature};
+pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
-pub use client::{BuildError, Client, Credentials, Endpoints, Timeouts};
+pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Timeouts};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,

@@ -81,6 +81,7 @@ impl App {
             Some(suite) => suite.client(""),
             None => Client::new(credentials, endpoints).map_err(wrong)?,
         };
+        let client = client.styled(settings.api);
         let callback = settings
             .callback
             .as_ref()
@@ -106,14 +107,16 @@ impl App {
     /// The DingTalk of the organisation that an event came from.
     pub fn client_for(&self, content: &Content) -> Client {
         match &self.suite {
-            Some(suite) => suite.client(content.corp_id().unwrap_or_default()),
+            Some(suite) => suite
+                .client(content.corp_id().unwrap_or_default())
+                .styled(self.settings.api),
             None => self.client.clone(),
         }
     }
 }
 
 /// Versions of a plugin that stay loaded beside the present one.
-const VERSIONS_KEPT: usize = 2;
+pub const VERSIONS_KEPT: usize = 2;
 
 /// Everything that can change while belfry runs. An event is received, routed and run by what one snapshot says.
 pub struct Active {

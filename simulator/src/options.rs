@@ -32,7 +32,7 @@ impl Default for Options {
             apps: Vec::new(),
             suites: Vec::new(),
             push_retries: vec![Duration::from_secs(10), Duration::from_secs(30)],
-            company: Company::default(),
+            company: Company::sample(),
             rate_limit: Some(20),
             terminate_after: Duration::from_secs(15),
         }

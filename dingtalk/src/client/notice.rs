@@ -170,6 +170,33 @@ impl Client {
             .map(|_| ())
     }
 
+    /// Changes the status bar of an `oa` notice (`status_bar/update`), within 7 days. `color` is `0xAARRGGBB`.
+    pub async fn notice_status_bar(
+        &self,
+        task_id: i64,
+        value: &str,
+        color: Option<&str>,
+    ) -> Result<(), ApiError> {
+        if value.is_empty() {
+            return Err(invalid("the status is empty"));
+        }
+        let mut body = json!({
+            "agent_id": self.agent_id()?,
+            "task_id": task_id,
+            "status_value": value,
+        });
+        if let Some(color) = color {
+            let digits = color.strip_prefix("0x").unwrap_or_default();
+            if digits.len() != 8 || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+                return Err(invalid("the colour is not of the form 0xAARRGGBB"));
+            }
+            body["status_bg"] = json!(color);
+        }
+        self.oapi(&path("status_bar/update"), body, Effect::Write)
+            .await
+            .map(|_| ())
+    }
+
     fn agent_id(&self) -> Result<i64, ApiError> {
         self.inner
             .credentials

@@ -26,8 +26,21 @@ impl Client {
         body: Value,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
+        let attach = |request: RequestBuilder| request.json(&body);
         self.inner
-            .oapi(Method::POST, path, &[], Some(&body), effect)
+            .oapi(Method::POST, path, &[], attach, effect)
+            .await
+    }
+
+    /// Posts to the older API what is no JSON, with arguments in the query. It is a write.
+    pub(super) async fn oapi_with(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        attach: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, ApiError> {
+        self.inner
+            .oapi(Method::POST, path, query, attach, Effect::Write)
             .await
     }
 
@@ -48,7 +61,7 @@ impl Client {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         self.inner
-            .oapi(Method::GET, path, query, None, effect)
+            .oapi(Method::GET, path, query, |request| request, effect)
             .await
     }
 
@@ -60,6 +73,30 @@ impl Client {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         self.inner.api(path, body, effect).await
+    }
+
+    /// Fetches a file from an address that DingTalk gave, which needs no token.
+    pub(super) async fn fetch(
+        &self,
+        url: Url,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, ApiError> {
+        let request = self.inner.http.get(url).timeout(timeout);
+        let sent = self
+            .inner
+            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes);
+        let (status, bytes) = sent.await.map_err(|error| match error {
+            // Asking again would bring the same file.
+            ApiError::Unavailable { code, message } if code == "client.too-large" => {
+                ApiError::Invalid { code, message }
+            }
+            other => other,
+        })?;
+        match status {
+            200..=299 => Ok(bytes),
+            _ => Err(answer::foreign_status(status)),
+        }
     }
 
     /// Posts to a session webhook, which needs no token.
@@ -81,19 +118,16 @@ impl Inner {
         method: Method,
         path: &str,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        attach: impl Fn(RequestBuilder) -> RequestBuilder,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.oapi, path);
         let send = async |token: &Secret| {
             let request = self.http.request(method.clone(), url.clone());
-            let mut request = request
+            let request = request
                 .query(&[("access_token", token.expose())])
                 .query(query);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let (status, bytes) = self.send(request, path, effect).await?;
+            let (status, bytes) = self.send(attach(request), path, effect).await?;
             answer::oapi(status, &bytes, effect)
         };
         let fetch = async || self.fetch_oapi_token().await;
@@ -172,6 +206,16 @@ impl Inner {
         path: &str,
         effect: Effect,
     ) -> Result<(u16, Vec<u8>), ApiError> {
+        self.send_capped(request, path, effect, MAX_ANSWER).await
+    }
+
+    async fn send_capped(
+        &self,
+        request: RequestBuilder,
+        path: &str,
+        effect: Effect,
+        max_bytes: usize,
+    ) -> Result<(u16, Vec<u8>), ApiError> {
         let started = Instant::now();
         let sent = request.send().await.map_err(|error| lost(&error, effect));
         let took = started.elapsed();
@@ -190,7 +234,7 @@ impl Inner {
         }
         let response = sent?;
         let status = response.status().as_u16();
-        match read(response, effect).await {
+        match read(response, effect, max_bytes).await {
             Ok(body) => Ok((status, body)),
             // What a refusal says in full matters less than that it is one.
             Err(_) if (300..500).contains(&status) => Ok((status, Vec::new())),
@@ -199,15 +243,20 @@ impl Inner {
     }
 }
 
-async fn read(mut response: Response, effect: Effect) -> Result<Vec<u8>, ApiError> {
+async fn read(
+    mut response: Response,
+    effect: Effect,
+    max_bytes: usize,
+) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
         .map_err(|error| lost(&error, effect))?
     {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(effect.uncertain("client.too-large", "the answer is larger than 1 MiB"));
+        if body.len() + chunk.len() > max_bytes {
+            let text = format!("the answer is larger than {max_bytes} bytes");
+            return Err(effect.uncertain("client.too-large", text));
         }
         body.extend_from_slice(&chunk);
     }

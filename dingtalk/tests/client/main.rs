@@ -3,6 +3,8 @@
 
 mod callbacks;
 mod calls;
+mod contacts;
 mod failures;
+mod media;
 mod server;
 mod tokens;

@@ -33,6 +33,21 @@ async fn fifty_calls_at_once_fetch_one_token() {
 }
 
 #[tokio::test]
+async fn a_thousand_calls_with_an_expired_token_fetch_one_new_one() {
+    let server = Server::start().await;
+    let client = server.client();
+    client.notice_recall(1).await.unwrap();
+    server.expire_tokens();
+    // Slow enough that all the others come while the new one is on its way.
+    server.slow_tokens(Duration::from_millis(200));
+    let calls = (0..1000).map(|_| client.notice_recall(1));
+    for answer in futures_util::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(server.calls("/gettoken").len(), 2);
+}
+
+#[tokio::test]
 async fn the_token_is_asked_for_with_key_and_secret() {
     let server = Server::start().await;
     server.client().notice_recall(1).await.unwrap();

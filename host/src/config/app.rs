@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dingtalk::Secret;
+use dingtalk::{ApiStyle, Secret};
 use url::Url;
 
 use super::section::Section;
@@ -30,6 +30,8 @@ pub struct App {
     pub receive: BTreeSet<Receive>,
     /// The keys of the event callback.
     pub callback: Option<Callback>,
+    /// Which calls are made where DingTalk has an older and a newer one.
+    pub api: ApiStyle,
     /// Host of the old API.
     pub oapi_base: Option<Url>,
     /// Host of the v1.0 API.
@@ -152,11 +154,21 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         app_key,
         receive,
         callback,
+        api: api_style(&mut section),
         oapi_base: base_url(&mut section, "oapi-base"),
         api_base: base_url(&mut section, "api-base"),
     };
     section.finish();
     app
+}
+
+fn api_style(section: &mut Section<'_>) -> ApiStyle {
+    let style = section.parsed("api", "\"modern\" or \"legacy\"", |text| match text {
+        "modern" => Some(ApiStyle::Modern),
+        "legacy" => Some(ApiStyle::Legacy),
+        _ => None,
+    });
+    style.unwrap_or_default()
 }
 
 fn base_url(section: &mut Section<'_>, key: &str) -> Option<Url> {

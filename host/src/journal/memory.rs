@@ -321,6 +321,30 @@ impl Journal for MemoryJournal {
         Ok(amended)
     }
 
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
+        let mut inner = self.inner();
+        let sequence = inner.sequence.get(&id.event).copied();
+        let entry = sequence.and_then(|sequence| inner.events.get_mut(&sequence));
+        let Some(entry) = entry else { return Ok(false) };
+        if entry
+            .deliveries
+            .iter()
+            .any(|delivery| delivery.plugin == id.plugin)
+        {
+            return Ok(false);
+        }
+        entry.deliveries.push(Delivery {
+            plugin: id.plugin.clone(),
+            key: key.to_owned(),
+            state: State::Pending,
+            attempts: 0,
+            spared: 0,
+            due_at: now,
+            reason: None,
+        });
+        Ok(true)
+    }
+
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
         self.inner().record(id, entries);
         Ok(())

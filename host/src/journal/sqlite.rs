@@ -146,6 +146,15 @@ impl Journal for SqliteJournal {
         }
     }
 
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
+        let (id, key) = (id.clone(), key.to_owned());
+        let _gate = self.gate.lock().await;
+        Ok(self
+            .store
+            .write(move |connection| amend::give(connection, &id, &key, now))
+            .await?)
+    }
+
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
         let id = id.clone();
         Ok(self

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, robot, suite, token};
+use super::{Reply, media, robot, suite, token};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -30,6 +30,7 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
         "/v1.0/oauth2/corpAccessToken" => Door::Open(suite::corp_access_token),
         "/v1.0/oauth2/accessToken" => Door::Open(token::access_token),
         "/v1.0/robot/groupMessages/send" => Door::Token(robot::send_to_group),
+        "/v1.0/robot/messageFiles/download" => Door::Token(media::download),
         _ => return not_found(),
     };
     if call.method != Method::POST {

@@ -4,9 +4,11 @@
 mod approvals;
 mod callbacks;
 mod chat;
+mod contacts;
 mod control;
 mod events;
 mod faults;
+mod media;
 mod notices;
 mod robot;
 mod stage;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, ToSql, params, params_from_iter};
 
-use super::{Held, effects, event_id};
+use super::{Held, effects, event_id, sums};
 use crate::clock::UnixMs;
 use crate::ids::{DeliveryId, PluginName};
 use crate::journal::State;
@@ -65,7 +65,7 @@ fn find(
         .collect();
     let mut sql = format!(
         "SELECT d.seq, e.id, d.plugin, d.key FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.state IN ({}) AND (d.seq, d.plugin) > (?, ?)",
+         WHERE d.state IN ({}) AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)",
         states.join(", ")
     );
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(after.0), Box::new(after.1.clone())];
@@ -133,6 +133,33 @@ fn set(
             .execute(params![place.0, place.1, State::Done.as_str(), SKIPPED, now.0])?,
     };
     Ok(())
+}
+
+/// Adds a delivery of an event that is there with its text.
+pub(super) fn give(
+    connection: &Connection,
+    id: &DeliveryId,
+    key: &str,
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    let given = connection
+        .prepare_cached(
+            "INSERT INTO delivery (seq, plugin, key, state, ready, due_at, sum)
+             SELECT seq, ?3, ?4, 'pending', 0, ?5, ?6 FROM event WHERE seq = ?1 AND id = ?2 AND raw <> ''
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            id.event.order(),
+            id.event.as_bytes(),
+            id.plugin.as_str(),
+            key,
+            now.0,
+            sums::of_delivery(id, key),
+        ])?;
+    if given == 1 {
+        elect(connection, &id.plugin, key)?;
+    }
+    Ok(given == 1)
 }
 
 /// Makes the oldest open delivery of a plugin and key the one that is ready, and no other.

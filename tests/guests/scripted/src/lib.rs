@@ -9,12 +9,19 @@
 //! | `tell USER TEXT` | sends a work notice |
 //! | `ask USER TEXT` | starts an approval of `PROC-LEAVE` |
 //! | `group USER NAME` | creates a group |
+//! | `who USER` | replies with the name, the departments and what was permitted of a person |
+//! | `people DEPT` | replies with the members of a department, which it reads two at a time |
+//! | `tree DEPT` | replies with the departments below one and the way to the root |
+//! | `upload NAME TEXT` | uploads a file and replies `uploaded` |
+//! | `fetch CODE` | replies with a file that somebody sent to the robot |
 //! | `count KEY` | adds one to a value and replies nothing |
 //! | `show KEY` | replies with the value |
 //! | `sleep MS` | waits |
 //! | `until KEY N` | asks for a retry until it was called so many times, which it counts under the key |
 //! | `panic` | panics |
 //! | `retry` | asks for a retry |
+//!
+//! What became of its notices it tells the group `chatoncall`.
 //!
 //! A step that is refused ends the attempt as the SDK decides; with `!` before it, it panics instead; with `?`, the script
 //! goes on.
@@ -32,9 +39,15 @@ impl Plugin for Scripted {
     fn describe() -> Description {
         Description::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .on(EventKind::ChatMessage)
+            .on(EventKind::Other)
     }
 
     fn handle(event: Event) -> Result<(), Failure> {
+        if let EventBody::Other(other) = &event.body {
+            let text = format!("{} {}", other.event_type, delivery::raw_json());
+            chat::send("chatoncall", &Message::Text(text))?;
+            return Ok(());
+        }
         let EventBody::ChatMessage(message) = &event.body else {
             return Ok(());
         };
@@ -79,6 +92,42 @@ fn run(step: &str) -> Result<(), Failure> {
                 members: vec![first.to_owned()],
                 show_history: false,
             })?;
+        }
+        "who" => {
+            let user = contacts::get_user(rest)?;
+            let mobile = user.mobile.unwrap_or_else(|| "no mobile".to_owned());
+            let (departments, leads) = (user.departments.join(","), user.leads.join(","));
+            reply_text(&format!(
+                "{} in {departments} leads [{leads}] {mobile}",
+                user.name
+            ))?;
+        }
+        "people" => {
+            let (mut ids, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = contacts::list_users(rest, cursor.as_deref(), 2)?;
+                ids.extend(page.users.into_iter().map(|user| user.user_id));
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            reply_text(&ids.join(","))?;
+        }
+        "tree" => {
+            let below = contacts::list_departments(rest)?;
+            let names: Vec<String> = below.into_iter().map(|below| below.name).collect();
+            let path = contacts::get_path(rest)?;
+            reply_text(&format!("{} / {}", names.join(","), path.join(",")))?;
+        }
+        "upload" => {
+            let id = media::upload(media::MediaKind::File, first, text.as_bytes())?;
+            log::log(log::Level::Info, &id);
+            reply_text("uploaded")?;
+        }
+        "fetch" => {
+            let file = media::download(rest)?;
+            reply_text(&String::from_utf8_lossy(&file))?;
         }
         "count" => {
             count(rest)?;
