@@ -366,7 +366,8 @@ mod tests {
         let sandbox = sandbox.unwrap();
         let active = load(&path, &sandbox).await.unwrap();
         let snapshot = Snapshot::new(active, Waker::default());
-        let (reloader, reloads) = Reloader::new(path, sandbox, snapshot.clone());
+        let versions = Arc::new(Versions::beside(&link.join("belfry.db"), sandbox.clone()));
+        let (reloader, reloads) = Reloader::new(path, sandbox, snapshot.clone(), versions);
         let stop = CancellationToken::new();
         let story = async {
             // After the second the watch is there, and what it began with was looked at.

@@ -12,4 +12,5 @@ mod media;
 mod notices;
 mod robot;
 mod stage;
+mod suites;
 mod tokens;
