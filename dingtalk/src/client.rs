@@ -6,10 +6,11 @@ pub(crate) mod callback;
 pub(crate) mod chat;
 pub(crate) mod contacts;
 pub(crate) mod isv;
+mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
 mod probe;
-mod robot;
+pub(crate) mod robot;
 mod transport;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::pace::{Pace, Pacer};
 use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
@@ -83,6 +85,15 @@ impl Default for Timeouts {
     }
 }
 
+/// How a client behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// How fast calls may follow one another.
+    pub pace: Pace,
+}
+
 /// Why no client could be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -109,23 +120,25 @@ struct Inner {
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
+    pacer: Pacer,
     reach: Reach,
     /// Fetches tokens for an organisation of a suite, in place of the credentials.
     suite: Option<isv::OfSuite>,
 }
 
 impl Client {
-    /// Builds a client with the default [`Timeouts`]. Nothing is sent before the first call.
+    /// Builds a client with the default [`Options`]. Nothing is sent before the first call.
     pub fn new(credentials: Credentials, endpoints: Endpoints) -> Result<Self, BuildError> {
-        Self::with_timeouts(credentials, endpoints, Timeouts::default())
+        Self::with_options(credentials, endpoints, Options::default())
     }
 
-    /// Builds a client with timeouts of one's own.
-    pub fn with_timeouts(
+    /// Builds a client with options of one's own.
+    pub fn with_options(
         credentials: Credentials,
         endpoints: Endpoints,
-        timeouts: Timeouts,
+        options: Options,
     ) -> Result<Self, BuildError> {
+        let Options { timeouts, pace } = options;
         let is_plain = |base: &Url| base.scheme() == "http";
         for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
             if !(is_plain(base) || base.scheme() == "https") || !base.has_host() {
@@ -151,6 +164,7 @@ impl Client {
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            pacer: Pacer::new(pace),
             reach: Reach::default(),
             suite: None,
         };
@@ -161,13 +175,14 @@ impl Client {
     }
 
     /// A client like this one for an organisation of a suite, with tokens of its own.
-    fn of_suite(&self, suite: isv::OfSuite, credentials: Credentials) -> Self {
+    fn of_suite(&self, suite: isv::OfSuite, credentials: Credentials, pace: Pace) -> Self {
         let inner = Inner {
             http: self.inner.http.clone(),
             credentials,
             endpoints: self.inner.endpoints.clone(),
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            pacer: Pacer::new(pace),
             reach: Reach::default(),
             suite: Some(suite),
         };

@@ -48,6 +48,8 @@ pub const METRICS: &[&Metric] = &[
     &dispatch::DELIVERIES,
     &active::DINGTALK_REQUESTS,
     &active::DINGTALK_SECONDS,
+    &active::DINGTALK_PACED,
+    &active::DINGTALK_PACED_SECONDS,
     &sqlite::COMMIT_SECONDS,
     &sqlite::BATCH_JOBS,
     &sqlite::QUEUE_JOBS,

@@ -366,8 +366,9 @@ mod tests {
         let sandbox = sandbox.unwrap();
         let active = load(&path, &sandbox).await.unwrap();
         let snapshot = Snapshot::new(active, Waker::default());
-        let versions = Arc::new(Versions::beside(&link.join("belfry.db"), sandbox.clone()));
-        let (reloader, reloads) = Reloader::new(path, sandbox, snapshot.clone(), versions);
+        let versions = Versions::beside(&folder.path().join("belfry.db"), sandbox.clone());
+        let (reloader, reloads) =
+            Reloader::new(path, sandbox, snapshot.clone(), Arc::new(versions));
         let stop = CancellationToken::new();
         let story = async {
             // After the second the watch is there, and what it began with was looked at.

@@ -9,10 +9,13 @@ mod media;
 mod message;
 mod notice;
 mod oapi;
+mod permission;
 mod robot;
+mod scene;
 mod suite;
 mod token;
 mod v1;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -152,6 +152,15 @@ pub struct Field {
     pub name: String,
     /// The kind of control, such as `TextField`.
     pub component_type: String,
+    /// Whether it must be filled in.
+    #[serde(default)]
+    pub required: bool,
+    /// What can be chosen.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// The controls of a row, of a table.
+    #[serde(default)]
+    pub children: Vec<Field>,
 }
 
 /// What one app may see of the contacts.

@@ -192,7 +192,16 @@ fn list_templates(world: &World) -> Value {
     let templates = world.company.templates.iter().map(|template| {
         let fields = template.fields.iter();
         let fields: Value = fields
-            .map(|field| json!({"name": field.name, "componentType": field.component_type}))
+            .map(|field| {
+                let mut view = json!({"name": field.name, "componentType": field.component_type});
+                if field.required {
+                    view["required"] = json!(true);
+                }
+                if !field.options.is_empty() {
+                    view["options"] = json!(field.options);
+                }
+                view
+            })
             .collect();
         json!({
             "processCode": template.process_code,

@@ -189,7 +189,10 @@ async fn an_end_that_nobody_told_of_is_asked_for_and_its_push_comes_too_late() {
     belfry.stop().await;
 
     // Now the end is known, so it is not asked for again.
-    let asked = stage.dingtalk.calls("/topapi/processinstance/get").await;
+    let asked = stage
+        .dingtalk
+        .calls("/v1.0/workflow/processInstances")
+        .await;
     let before = stage.dingtalk.calls(FAILED).await.len();
     let belfry = stage.host().await;
     wait_until("the list is asked for again", async || {
@@ -197,7 +200,10 @@ async fn an_end_that_nobody_told_of_is_asked_for_and_its_push_comes_too_late() {
     })
     .await;
     belfry.stop().await;
-    let again = stage.dingtalk.calls("/topapi/processinstance/get").await;
+    let again = stage
+        .dingtalk
+        .calls("/v1.0/workflow/processInstances")
+        .await;
     assert_eq!(again.len(), asked.len());
 }
 

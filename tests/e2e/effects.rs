@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const REPLY: &str = "/robot/sendBySession";
 const SEND: &str = "/chat/send";
-const CREATE: &str = "/topapi/processinstance/create";
+const CREATE: &str = "/v1.0/workflow/processInstances";
 
 fn bot(plugin: Plugin) -> Bot {
     Bot::new().retry("first-delay = \"50ms\"").plugin(plugin)
@@ -148,7 +148,10 @@ async fn an_approval_in_doubt_is_looked_for() {
     kill_in_the_middle(&stage, CREATE, "ask alice moving; reply asked").await;
     let (_belfry, delivery) = after_the_kill(&stage).await;
     assert_eq!(delivery["state"], "done", "{delivery}");
-    assert_eq!(stage.dingtalk.calls(CREATE).await.len(), 1);
+    let mut calls = stage.dingtalk.calls(CREATE).await;
+    // Reading an instance is another method of the same path.
+    calls.retain(|call| call["method"] == "POST");
+    assert_eq!(calls.len(), 1);
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["asked"]);
 }
 

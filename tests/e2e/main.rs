@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
 mod amend;
+mod approvals;
 mod backfill;
 mod bad_input;
 mod cli;
@@ -19,10 +20,12 @@ mod languages;
 mod limits;
 mod media;
 mod notices;
+mod pace;
 mod parking;
 mod reload;
 mod replay;
 mod retry;
+mod robots;
 mod rules;
 mod secrets;
 mod shutdown;

@@ -230,4 +230,44 @@ impl robot::Host for AnsweredRobot<'_> {
     ) -> wasmtime::Result<Result<String, Error>> {
         wasmtime::bail!("the samples send nothing")
     }
+
+    async fn send_people(
+        &mut self,
+        _: Vec<String>,
+        _: RobotMessage,
+    ) -> wasmtime::Result<Result<robot::SentToPeople, Error>> {
+        wasmtime::bail!("echo writes to nobody")
+    }
+
+    async fn state(
+        &mut self,
+        _: ConversationId,
+        _: String,
+        _: Option<String>,
+        _: u32,
+    ) -> wasmtime::Result<Result<robot::SentState, Error>> {
+        wasmtime::bail!("echo asks for nothing")
+    }
+
+    async fn people_state(
+        &mut self,
+        _: String,
+    ) -> wasmtime::Result<Result<robot::SentState, Error>> {
+        wasmtime::bail!("echo asks for nothing")
+    }
+
+    async fn recall(
+        &mut self,
+        _: ConversationId,
+        _: Vec<String>,
+    ) -> wasmtime::Result<Result<robot::Recalled, Error>> {
+        wasmtime::bail!("echo takes nothing back")
+    }
+
+    async fn recall_people(
+        &mut self,
+        _: Vec<String>,
+    ) -> wasmtime::Result<Result<robot::Recalled, Error>> {
+        wasmtime::bail!("echo takes nothing back")
+    }
 }

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::transport::{at, token_of};
-use super::{BuildError, Client, Credentials, Endpoints, Inner};
+use super::{BuildError, Client, Credentials, Endpoints, Inner, Options};
 use crate::crypto::hmac_sha256_base64;
 use crate::error::{Effect, Failure};
+use crate::pace::{Lane, Pace};
 use crate::token::TokenCache;
 use crate::{ApiError, Secret, UnixMs};
 
@@ -36,6 +37,8 @@ struct Core {
     secret: Secret,
     /// Sends what belongs to no organisation.
     base: Client,
+    /// How fast calls for one organisation may be.
+    pace: Pace,
     ticket: Mutex<Option<(Secret, UnixMs)>>,
     token: TokenCache,
 }
@@ -86,6 +89,7 @@ impl Suite {
         key: impl Into<String>,
         secret: Secret,
         endpoints: Endpoints,
+        options: Options,
     ) -> Result<Self, BuildError> {
         let key = key.into();
         let credentials = Credentials {
@@ -98,7 +102,8 @@ impl Suite {
             core: Arc::new(Core {
                 key,
                 secret,
-                base: Client::new(credentials, endpoints)?,
+                pace: options.pace,
+                base: Client::with_options(credentials, endpoints, options)?,
                 ticket: Mutex::default(),
                 token: TokenCache::default(),
             }),
@@ -153,7 +158,7 @@ impl Suite {
             agent_id: corps.agents.get(corp_id).copied(),
             ..base.credentials().clone()
         };
-        let client = base.of_suite(of_suite, credentials);
+        let client = base.of_suite(of_suite, credentials, self.core.pace);
         corps.clients.insert(corp_id.to_owned(), client.clone());
         client
     }
@@ -245,8 +250,8 @@ impl Core {
             .post(at(&inner.endpoints.oapi, path))
             .query(&query)
             .json(&body);
-        let (status, bytes) = inner.send(request, path, Effect::Read).await?;
-        answer::oapi(status, &bytes, Effect::Read).map_err(Failure::last)
+        let answer = inner.exchange(request, Lane::Api(path), Effect::Read, answer::oapi);
+        answer.await.map_err(Failure::last)
     }
 
     /// A call with the token of the suite, once more with another one if that is refused.
@@ -263,8 +268,8 @@ impl Core {
                 .post(at(&inner.endpoints.oapi, path))
                 .query(&[("suite_access_token", token.expose())])
                 .json(&body);
-            let (status, bytes) = inner.send(request, path, effect).await?;
-            answer::oapi(status, &bytes, effect).map_err(Failure::last)
+            let answer = inner.exchange(request, Lane::Api(path), effect, answer::oapi);
+            answer.await.map_err(Failure::last)
         };
         let fetch = async || self.fetch_suite_token().await;
         let token = self.token.get(fetch).await?;
@@ -287,8 +292,8 @@ impl Core {
         });
         let inner = &self.base.inner;
         let request = inner.http.post(at(&inner.endpoints.oapi, PATH)).json(&body);
-        let (status, bytes) = inner.send(request, PATH, Effect::Read).await?;
-        let answer = answer::oapi(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let answer = inner.exchange(request, Lane::Api(PATH), Effect::Read, answer::oapi);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "suite_access_token", "expires_in")
     }
 
@@ -327,8 +332,8 @@ impl OfSuite {
             "suiteTicket": suite.ticket()?.expose(),
         });
         let request = inner.http.post(at(&inner.endpoints.api, PATH)).json(&body);
-        let (status, bytes) = inner.send(request, PATH, Effect::Read).await?;
-        let answer = answer::api(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let answer = inner.exchange(request, Lane::Api(PATH), Effect::Read, answer::api);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "accessToken", "expireIn")
     }
 }
@@ -398,7 +403,7 @@ mod tests {
 
     #[test]
     fn only_a_newer_ticket_takes_the_place_of_another() {
-        let suite = Suite::new("k", "s".into(), Endpoints::default()).unwrap();
+        let suite = Suite::new("k", "s".into(), Endpoints::default(), Options::default()).unwrap();
         assert!(!suite.has_ticket());
         assert!(suite.set_ticket("b".into(), UnixMs(2)));
         assert!(!suite.set_ticket("a".into(), UnixMs(1)));
@@ -409,7 +414,7 @@ mod tests {
 
     #[test]
     fn an_organisation_has_one_client() {
-        let suite = Suite::new("k", "s".into(), Endpoints::default()).unwrap();
+        let suite = Suite::new("k", "s".into(), Endpoints::default(), Options::default()).unwrap();
         let one = suite.client("corp");
         let same = suite.client("corp");
         assert!(Arc::ptr_eq(&one.inner, &same.inner));

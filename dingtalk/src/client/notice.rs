@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{comma_joined, invalid};
+use super::{comma_joined, invalid, limit};
 use crate::error::Effect;
 use crate::{ApiError, Client, Message};
 
@@ -86,6 +86,8 @@ impl Client {
                 return Err(invalid("a notice needs at least one recipient"));
             }
             Recipients::Named(named) => {
+                limit::at_most("people", named.users.len(), 100)?;
+                limit::at_most("departments", named.departments.len(), 20)?;
                 if !named.users.is_empty() {
                     body["userid_list"] = json!(comma_joined("user id", &named.users)?);
                 }

@@ -11,8 +11,13 @@ use url::Url;
 use super::answer::{self, Answer};
 use super::{Client, Inner};
 use crate::error::{ApiError, Effect, Failure};
+use crate::pace::Lane;
 use crate::{Credentials, Secret, metric};
 
+/// The pauses before a read is made for the second and the third time.
+const READ_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// A read that has taken so long already is not made again.
+const READS_WITHIN: Duration = Duration::from_secs(3);
 /// No answer of DingTalk's comes near this.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// What DingTalk documents for every token, where an answer leaves it out.
@@ -72,7 +77,30 @@ impl Client {
         body: &Value,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
-        self.inner.api(path, body, effect).await
+        let request = |http: &reqwest::Client, url| http.post(url).json(body);
+        self.inner.api(Lane::Api(path), request, effect).await
+    }
+
+    /// Reads from the v1.0 API with arguments in the query.
+    pub(super) async fn api_get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, ApiError> {
+        let request = |http: &reqwest::Client, url| http.get(url).query(query);
+        self.inner.api(Lane::Api(path), request, Effect::Read).await
+    }
+
+    /// Writes into a conversation through the v1.0 API.
+    pub(super) async fn api_in_conversation(
+        &self,
+        path: &str,
+        conversation: &str,
+        body: &Value,
+    ) -> Result<Answer, ApiError> {
+        let lane = Lane::Conversation(path, self.inner.pacer.spot(conversation));
+        let request = |http: &reqwest::Client, url| http.post(url).json(body);
+        self.inner.api(lane, request, Effect::Write).await
     }
 
     /// Fetches a file from an address that DingTalk gave, which needs no token.
@@ -101,16 +129,19 @@ impl Client {
 
     /// Posts to a session webhook, which needs no token.
     pub(super) async fn webhook(&self, url: Url, body: &Value) -> Result<(), ApiError> {
+        let spot = self.inner.pacer.spot(url.as_str());
+        let lane = Lane::Webhook("/robot/sendBySession", spot);
         let request = self.inner.http.post(url).json(body);
-        let (status, bytes) = self
-            .inner
-            .send(request, "/robot/sendBySession", Effect::Write)
-            .await?;
-        answer::oapi(status, &bytes, Effect::Write)
+        self.inner
+            .exchange(request, lane, Effect::Write, answer::oapi)
+            .await
             .map(|_| ())
             .map_err(Failure::last)
     }
 }
+
+/// How an answer is read: [`answer::oapi`] or [`answer::api`].
+pub(super) type Reading = fn(u16, &[u8], Effect) -> Result<Answer, Failure>;
 
 impl Inner {
     async fn oapi(
@@ -122,42 +153,79 @@ impl Inner {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.oapi, path);
-        let send = async |token: &Secret| {
+        let request = |token: &Secret| {
             let request = self.http.request(method.clone(), url.clone());
-            let request = request
-                .query(&[("access_token", token.expose())])
-                .query(query);
-            let (status, bytes) = self.send(attach(request), path, effect).await?;
-            answer::oapi(status, &bytes, effect)
+            let request = request.query(&[("access_token", token.expose())]);
+            attach(request.query(query))
         };
-        let fetch = async || self.fetch_oapi_token().await;
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.oapi_once(&request, path, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
 
+    /// Makes a call with the cached token, and once more with a fresh one if that is refused.
+    async fn oapi_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        path: &str,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let lane = Lane::Api(path);
+        let fetch = async || self.fetch_oapi_token().await;
         let token = self.oapi_token.get(fetch).await?;
-        match send(&token).await {
+        let first = self.exchange(request(&token), lane, effect, answer::oapi);
+        match first.await {
             Err(Failure::TokenRefused { .. }) => self.oapi_token.invalidate(&token),
             done => return done.map_err(Failure::last),
         }
         let token = self.oapi_token.get(fetch).await?;
-        send(&token).await.map_err(Failure::last)
+        let second = self.exchange(request(&token), lane, effect, answer::oapi);
+        second.await.map_err(Failure::last)
     }
 
-    async fn api(&self, path: &str, body: &Value, effect: Effect) -> Result<Answer, ApiError> {
-        let url = at(&self.endpoints.api, path);
-        let send = async |token: &Secret| {
-            let request = self.http.post(url.clone()).json(body);
-            let request = request.header("x-acs-dingtalk-access-token", token.expose());
-            let (status, bytes) = self.send(request, path, effect).await?;
-            answer::api(status, &bytes, effect)
+    async fn api(
+        &self,
+        lane: Lane<'_>,
+        request: impl Fn(&reqwest::Client, Url) -> RequestBuilder,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let url = at(&self.endpoints.api, lane.path());
+        let request = |token: &Secret| {
+            let request = request(&self.http, url.clone());
+            request.header("x-acs-dingtalk-access-token", token.expose())
         };
-        let fetch = async || self.fetch_api_token().await;
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.api_once(&request, lane, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
 
+    /// As [`Inner::oapi_once`].
+    async fn api_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        lane: Lane<'_>,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let fetch = async || self.fetch_api_token().await;
         let token = self.api_token.get(fetch).await?;
-        match send(&token).await {
+        let first = self.exchange(request(&token), lane, effect, answer::api);
+        match first.await {
             Err(Failure::TokenRefused { .. }) => self.api_token.invalidate(&token),
             done => return done.map_err(Failure::last),
         }
         let token = self.api_token.get(fetch).await?;
-        send(&token).await.map_err(Failure::last)
+        let second = self.exchange(request(&token), lane, effect, answer::api);
+        second.await.map_err(Failure::last)
     }
 
     pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
@@ -177,8 +245,9 @@ impl Inner {
             .http
             .get(at(&self.endpoints.oapi, "/gettoken"))
             .query(&query);
-        let (status, bytes) = self.send(request, "/gettoken", Effect::Read).await?;
-        let answer = answer::oapi(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let lane = Lane::Api("/gettoken");
+        let answer = self.exchange(request, lane, Effect::Read, answer::oapi);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "access_token", "expires_in")
     }
 
@@ -194,9 +263,30 @@ impl Inner {
         } = &self.credentials;
         let body = json!({"appKey": app_key, "appSecret": app_secret.expose()});
         let request = self.http.post(at(&self.endpoints.api, PATH)).json(&body);
-        let (status, bytes) = self.send(request, PATH, Effect::Read).await?;
-        let answer = answer::api(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let answer = self.exchange(request, Lane::Api(PATH), Effect::Read, answer::api);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "accessToken", "expireIn")
+    }
+
+    /// Waits for the request's turn, sends it, and says what its answer means. Every call goes this way.
+    pub(super) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        lane: Lane<'_>,
+        effect: Effect,
+        reading: Reading,
+    ) -> Result<Answer, Failure> {
+        self.pacer.admit(lane).await?;
+        let answer = match self.send(request, lane.path(), effect).await {
+            Ok((status, body)) => reading(status, &body, effect),
+            Err(error) => Err(error.into()),
+        };
+        match &answer {
+            Ok(_) => self.pacer.heard(lane, Ok(())),
+            Err(Failure::Other(error)) => self.pacer.heard(lane, Err(error)),
+            Err(Failure::TokenRefused { .. }) => {}
+        }
+        answer
     }
 
     /// Sends a request and reads the answer. `path` is for the log: the URL holds secrets, so it goes nowhere else.
@@ -240,6 +330,40 @@ impl Inner {
             Err(_) if (300..500).contains(&status) => Ok((status, Vec::new())),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Lets a read be made again that failed for a moment only. A write is made once: only its caller knows whether it may
+/// be done twice.
+struct Patience {
+    effect: Effect,
+    started: Instant,
+    pauses: std::slice::Iter<'static, Duration>,
+}
+
+impl Patience {
+    fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            started: Instant::now(),
+            pauses: READ_PAUSES.iter(),
+        }
+    }
+
+    /// How long to wait before the call is made again; `None` if it is not.
+    fn after(&mut self, done: &Result<Answer, ApiError>) -> Option<Duration> {
+        if self.effect == Effect::Write {
+            return None;
+        }
+        let least = match done {
+            Err(ApiError::Unavailable { .. }) => Duration::ZERO,
+            Err(ApiError::RateLimited {
+                code, retry_after, ..
+            }) if code != "client.pace" => *retry_after,
+            _ => return None,
+        };
+        let pause = least.max(*self.pauses.next()?);
+        (self.started.elapsed() + pause <= READS_WITHIN).then_some(pause)
     }
 }
 

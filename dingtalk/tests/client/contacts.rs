@@ -234,7 +234,7 @@ async fn a_walk_goes_through_all_departments_and_goes_on_after_an_error() {
         server.next_json(sub, &answer);
     }
     server.next_json(list, &page(json!([{"userid": "a"}]), Some(100)));
-    server.next_json(list, &json!({"errcode": 90018, "errmsg": "slow"}));
+    server.next_json(list, &json!({"errcode": 60011, "errmsg": "not permitted"}));
     server.next_json(list, &page(json!([{"userid": "b"}]), None));
     server.next_json(list, &page(json!([]), None));
     server.next_json(list, &page(json!([{"userid": "c"}]), None));
@@ -250,7 +250,7 @@ async fn a_walk_goes_through_all_departments_and_goes_on_after_an_error() {
             }
             Ok(None) => break,
             Err(error) => {
-                assert!(matches!(error, ApiError::RateLimited { .. }), "{error}");
+                assert!(matches!(error, ApiError::Denied { .. }), "{error}");
                 errors += 1;
             }
         }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
-use dingtalk::{Client, Credentials, Endpoints, Timeouts};
+use dingtalk::{Client, Credentials, Endpoints, Options, Timeouts};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -103,10 +103,17 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.client_with(Timeouts::default())
+        self.client_with(Options::default())
     }
 
-    pub(crate) fn client_with(&self, timeouts: Timeouts) -> Client {
+    pub(crate) fn client_within(&self, timeouts: Timeouts) -> Client {
+        self.client_with(Options {
+            timeouts,
+            ..Options::default()
+        })
+    }
+
+    pub(crate) fn client_with(&self, options: Options) -> Client {
         let credentials = Credentials {
             app_key: "dingkey".into(),
             app_secret: "hush".into(),
@@ -117,7 +124,7 @@ impl Server {
             oapi: self.base.clone(),
             api: self.base.clone(),
         };
-        Client::with_timeouts(credentials, endpoints, timeouts).unwrap()
+        Client::with_options(credentials, endpoints, options).unwrap()
     }
 }
 

@@ -72,15 +72,14 @@ pub(super) fn upload(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
 pub(super) fn download(world: &mut World, app: &App, call: &ApiCall) -> v1::Outcome {
     let body = call.members();
     if body.text("robotCode") != Some(&app.robot_code) {
-        return Err(v1::Refusal {
-            code: "invalidParameter.robotCode.notExsit",
-            text: "robotCode 不存在",
-        });
+        return Err(v1::Refusal::new(
+            "invalidParameter.robotCode.notExsit",
+            "robotCode 不存在",
+        ));
     }
     let code = body.text("downloadCode").unwrap_or_default();
-    let address = world.files.address(&app.name, code).ok_or(v1::Refusal {
-        code: "invalidParameter.downloadCode.invalid",
-        text: "downloadCode 无效",
+    let address = world.files.address(&app.name, code).ok_or_else(|| {
+        v1::Refusal::new("invalidParameter.downloadCode.invalid", "downloadCode 无效")
     })?;
     let url = format!("http://{}/_sim/files/{address}", world.address);
     Ok(Value::Object(members(json!({"downloadUrl": url}))))

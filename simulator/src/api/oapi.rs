@@ -6,7 +6,10 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, approval, callback, chat, contacts, media, notice, robot, suite, token};
+use super::{
+    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, suite,
+    token,
+};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -127,6 +130,14 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/process/instance/comment/add" => post(Door::Token(approval::comment)),
         "/topapi/process/get_by_name" => post(Door::Token(approval::get_by_name)),
         "/topapi/process/listbyuserid" => post(Door::Token(approval::list_by_user)),
+        "/topapi/process/gettodonum" => post(Door::Token(approval::count_pending)),
+        "/topapi/processinstance/cspace/info" => post(Door::Token(approval::space)),
+        "/topapi/processinstance/file/url/get" => post(Door::Token(approval::file_url)),
+        "/topapi/process/dentry/auth" => post(Door::Token(approval::allow_download)),
+        "/topapi/im/chat/scenegroup/create" => post(Door::Token(scene::create_legacy)),
+        "/topapi/im/chat/scenegroup/update" => post(Door::Token(scene::update_legacy)),
+        "/topapi/im/chat/scenegroup/member/add" => post(Door::Token(scene::add_legacy)),
+        "/topapi/im/chat/scenegroup/member/delete" => post(Door::Token(scene::remove_legacy)),
         _ => None,
     }
 }
@@ -156,9 +167,13 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
     let outcome = match row.door {
         Door::Open(answer) => answer(world, call),
         Door::Token(answer) => match caller(world, call) {
-            Ok(app) => match world.admits(&app, call) {
-                true => answer(world, &app, call),
-                false => Err(Refusal::new(
+            Ok(app) => match permission::missing(world, &app, call) {
+                Some(point) => Err(Refusal::new(
+                    60011,
+                    format!("应用尚未开通所需的权限：[{point}]"),
+                )),
+                None if world.admits(&app, call) => answer(world, &app, call),
+                None => Err(Refusal::new(
                     90018,
                     "您的服务器调用钉钉开放平台所有接口的请求都被暂时禁用了",
                 )),

@@ -11,6 +11,8 @@ mod faults;
 mod media;
 mod notices;
 mod robot;
+mod scenes;
 mod stage;
 mod suites;
 mod tokens;
+mod workflow;

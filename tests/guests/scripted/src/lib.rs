@@ -14,6 +14,7 @@
 //! | `tree DEPT` | replies with the departments below one and the way to the root |
 //! | `upload NAME TEXT` | uploads a file and replies `uploaded` |
 //! | `fetch CODE` | replies with a file that somebody sent to the robot |
+//! | the steps of `office.rs` | approvals, groups of a template and the robot's messages |
 //! | `count KEY` | adds one to a value and replies nothing |
 //! | `show KEY` | replies with the value |
 //! | `sleep MS` | waits |
@@ -24,7 +25,9 @@
 //! What became of its notices it tells the group `chatoncall`.
 //!
 //! A step that is refused ends the attempt as the SDK decides; with `!` before it, it panics instead; with `?`, the script
-//! goes on.
+//! goes on; with `~`, it goes on and replies with why it was refused.
+
+mod office;
 
 use std::time::Duration;
 
@@ -58,6 +61,10 @@ impl Plugin for Scripted {
                 run(step).expect("the step must not be refused");
             } else if let Some(step) = step.strip_prefix('?') {
                 let _ = run(step);
+            } else if let Some(step) = step.strip_prefix('~') {
+                if let Err(refused) = run(step) {
+                    reply_text(refused.reason())?;
+                }
             } else {
                 run(step)?;
             }
@@ -149,7 +156,10 @@ fn run(step: &str) -> Result<(), Failure> {
         }
         "panic" => panic!("on purpose"),
         "retry" => return Err(Failure::retry("on purpose")),
-        other => return Err(Failure::permanent(format!("knows no step {other:?}"))),
+        other => match office::run(other, rest) {
+            Some(done) => done?,
+            None => return Err(Failure::permanent(format!("knows no step {other:?}"))),
+        },
     }
     Ok(())
 }
