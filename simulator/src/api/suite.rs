@@ -105,7 +105,10 @@ pub(super) fn get_auth_info(world: &mut World, call: &ApiCall) -> Outcome {
 
 /// `POST /v1.0/oauth2/corpAccessToken`.
 pub(super) fn corp_access_token(world: &mut World, call: &ApiCall) -> v1::Outcome {
-    let refusal = |code, text| v1::Refusal { code, text };
+    let refusal = |code, text: &'static str| v1::Refusal {
+        code,
+        text: text.into(),
+    };
     let body = call.members();
     let suite = body
         .text("suiteKey")
