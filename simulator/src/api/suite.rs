@@ -105,10 +105,7 @@ pub(super) fn get_auth_info(world: &mut World, call: &ApiCall) -> Outcome {
 
 /// `POST /v1.0/oauth2/corpAccessToken`.
 pub(super) fn corp_access_token(world: &mut World, call: &ApiCall) -> v1::Outcome {
-    let refusal = |code, text: &'static str| v1::Refusal {
-        code,
-        text: text.into(),
-    };
+    let refusal = |code, text: &'static str| v1::Refusal::new(code, text);
     let body = call.members();
     let suite = body
         .text("suiteKey")
