@@ -24,6 +24,7 @@ mod pace;
 mod reach;
 mod robot;
 mod secret;
+mod sync;
 mod time;
 mod token;
 
@@ -44,6 +45,7 @@ pub use client::contacts::{
     ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
 };
 pub use client::h5::{PageDigest, PageRequest, PageUser};
+pub use client::isv::{CorpAuthorization, PermanentCode, Suite, suite_signature};
 pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
@@ -66,5 +68,6 @@ pub use robot::{
     verify_sign,
 };
 pub use secret::Secret;
+pub use sync::{SyncRow, sync_rows};
 pub use time::UnixMs;
 pub use token::{Token, needs_refresh};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::retry::Policy;
 
-pub use self::app::{App, Callback, H5, Receive};
+pub use self::app::{App, AppKind, Callback, H5, Receive};
 pub use self::document::Problem;
 pub use self::gateway::{Gateway, Key};
 pub use self::grant::{Grant, Recipients, Scope};

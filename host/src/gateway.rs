@@ -12,9 +12,10 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use dingtalk::catalog::{self, Access, Api, Verb};
-use dingtalk::{ApiError, ApiStyle, Client};
+use dingtalk::catalog::{self, Access, Api, Call, Manner, Verb};
+use dingtalk::{ApiError, ApiStyle, Client, Suite};
 use http::{HeaderMap, Method};
+use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use self::answer::{Answer, Refused};
@@ -155,8 +156,8 @@ impl Gateway {
             return Err(Refused::Scope(api.family.word()));
         }
         let given = arguments::read(api, request, is_get, body).await?;
-        let client = client(active, settings)?;
         let (call, checked) = api.choose(ApiStyle::Legacy, &given)?;
+        let target = target(active, settings, call, &given)?;
         let idempotency = once::key(request.headers)?;
         let begun = match idempotency {
             None => None,
@@ -168,7 +169,12 @@ impl Gateway {
                 }
             }
         };
-        let make = async move { client.call_checked(api.access, call, checked).await };
+        let make = async move {
+            match target {
+                Target::App(client) => client.call_checked(api.access, call, checked).await,
+                Target::Suite(suite, corp) => suite.raw_auth_info(&corp, clock::now()).await,
+            }
+        };
         let outcome = if api.access == Access::Write || begun.is_some() {
             let once = self.once.clone();
             // Of its own, so that a caller who goes away does not cut it in half.
@@ -197,10 +203,34 @@ fn takes_get(api: &Api) -> bool {
             .is_some_and(|call| call.verb == Verb::Get)
 }
 
-/// The client of the gateway's app.
-fn client(active: &Active, settings: &config::Gateway) -> Result<Client, Refused> {
-    let app = active.app(settings.app.as_str());
-    app.map(|app| app.client.clone()).ok_or(Refused::NoApp)
+/// Who makes a call.
+enum Target {
+    /// The client of the gateway's app.
+    App(Client),
+    /// A third-party app, about an organisation.
+    Suite(Suite, String),
+}
+
+fn target(
+    active: &Active,
+    settings: &config::Gateway,
+    call: &Call,
+    given: &Map<String, Value>,
+) -> Result<Target, Refused> {
+    if call.manner != Manner::Suite {
+        let app = active.app(settings.app.as_str());
+        let client = app.map(|app| app.client.clone());
+        return client.map(Target::App).ok_or(Refused::NoApp);
+    }
+    let text = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
+    // The gateway's own app, where none is named.
+    let name = match text("app") {
+        "" => settings.app.as_str(),
+        name => name,
+    };
+    let suite = active.app(name).and_then(|app| app.suite.clone());
+    let suite = suite.ok_or(Refused::NoSuite)?;
+    Ok(Target::Suite(suite, text("auth_corpid").to_owned()))
 }
 
 fn lost() -> ApiError {

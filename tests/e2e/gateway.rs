@@ -15,11 +15,12 @@ fn bot() -> Bot {
 }
 
 fn bot_with(more: &str) -> Bot {
-    Bot::new().table(&format!(
+    let text = format!(
         "[gateway]\napp = \"acme\"\n\
-         [[gateway.key]]\nname = \"crm\"\nkey = {KEY:?}\nscopes = [\"chat\", \"notice\", \"contacts\", \"approval\", \"callback\"]\nrate = 1000\n\
+         [[gateway.key]]\nname = \"crm\"\nkey = {KEY:?}\nscopes = [\"chat\", \"notice\", \"contacts\", \"approval\", \"callback\", \"isv\"]\nrate = 1000\n\
          [[gateway.key]]\nname = \"reader\"\nkey = {READER:?}\nscopes = [\"contacts\"]\nrate = 1000\n{more}"
-    ))
+    );
+    Bot::new().table(&text, &[])
 }
 
 /// A stage whose simulator has no rate of its own.
@@ -328,6 +329,13 @@ async fn what_is_wrong_is_named_and_nothing_is_sent() {
         assert!(msg.contains(says), "{name}: {msg}");
         assert_eq!(answer["errcode"], "client.argument");
     }
+    let (status, refused) = call(
+        doors,
+        "getAuthInfo",
+        json!({"app": "acme", "auth_corpid": "c"}),
+    )
+    .await;
+    assert_eq!((status, &refused["errcode"]), (404, &json!("gateway.app")));
     let calls = stage.dingtalk.get("calls").await;
     assert_eq!(calls, json!([]));
     belfry.stop().await;

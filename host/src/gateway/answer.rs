@@ -143,6 +143,8 @@ pub(super) enum Refused {
     NotConfigured,
     #[error("there is no such app")]
     NoApp,
+    #[error("app must name an [[app]] of kind \"isv\"")]
+    NoSuite,
     #[error("send an API key that belfry knows: Authorization: Bearer KEY")]
     Unauthorized,
     #[error("there is no API of that name; /api/openapi.json lists them")]
@@ -184,7 +186,7 @@ impl Refused {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotConfigured => (StatusCode::NOT_FOUND, "gateway.not-configured"),
-            Self::NoApp => (StatusCode::NOT_FOUND, "gateway.app"),
+            Self::NoApp | Self::NoSuite => (StatusCode::NOT_FOUND, "gateway.app"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "gateway.unauthorized"),
             Self::UnknownName => (StatusCode::NOT_FOUND, "gateway.unknown"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "gateway.method"),

@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, h5, media, permission, robot, scene, token, workflow};
+use super::{Reply, h5, media, permission, robot, scene, suite, token, workflow};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -46,6 +46,7 @@ const TICKETS: &str = "/v1.0/oauth2/jsapiTickets";
 fn door(method: &str, path: &str) -> Option<Door> {
     let token = |answer| Some(Door::Token(answer));
     match (method, path) {
+        ("POST", "/v1.0/oauth2/corpAccessToken") => Some(Door::Open(suite::corp_access_token)),
         ("POST", "/v1.0/oauth2/accessToken") => Some(Door::Open(token::access_token)),
         ("POST", TICKETS) => token(h5::ticket_v1),
         ("POST", "/v1.0/robot/groupMessages/send") => token(robot::send_to_group),

@@ -14,5 +14,6 @@ mod pages;
 mod robot;
 mod scenes;
 mod stage;
+mod suites;
 mod tokens;
 mod workflow;
