@@ -1,6 +1,6 @@
 //! Apps for many organisations. These calls are signed with the suite's ticket instead of a token.
 
-use super::param::{id, number, text};
+use super::param::{id, text};
 use super::{Access, Api, Call, Family, Manner, post};
 
 const fn suite(call: Call) -> Call {
@@ -35,23 +35,14 @@ pub(super) const APIS: &[Api] = &[
                 text("suiteTicket", 512).required(),
             ],
         ))),
-    read("isv.suite-token", "Fetches the suite's own token.")
-        .legacy(suite(post(
-            "/service/get_suite_token",
-            &[
-                id("suite_key").required(),
-                text("suite_secret", 512).required(),
-                text("suite_ticket", 512).required(),
-            ],
-        )))
-        .modern(suite(post(
-            "/v1.0/oauth2/suiteAccessToken",
-            &[
-                id("suiteKey").required(),
-                text("suiteSecret", 512).required(),
-                text("suiteTicket", 512).required(),
-            ],
-        ))),
+    read("isv.suite-token", "Fetches the suite's own token.").legacy(suite(post(
+        "/service/get_suite_token",
+        &[
+            id("suite_key").required(),
+            text("suite_secret", 512).required(),
+            text("suite_ticket", 512).required(),
+        ],
+    ))),
     Api::new(
         Family::Isv,
         Access::Write,
@@ -74,14 +65,6 @@ pub(super) const APIS: &[Api] = &[
             id("suite_key").required(),
             id("auth_corpid").required(),
             id("permanent_code").required(),
-        ],
-    ))),
-    read("isv.agent", "Reads an app of the suite in an organisation.").legacy(suite(post(
-        "/service/get_agent",
-        &[
-            number("agentid").required(),
-            id("auth_corpid").required(),
-            id("suite_key").required(),
         ],
     ))),
 ];
