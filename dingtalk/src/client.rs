@@ -185,6 +185,7 @@ impl Client {
             credentials,
             endpoints: self.inner.endpoints.clone(),
             oapi_token: TokenCache::default(),
+            page_ticket: TokenCache::default(),
             api_token: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
