@@ -19,7 +19,7 @@ use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
 use crate::ingress::{self, Clockwork, Ingress};
-use crate::journal::{Journal, Schedule, SqliteJournal};
+use crate::journal::{Journal, MemoryJournal, Schedule, SqliteJournal, Timers};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
 use crate::plugin::Summary;
@@ -89,6 +89,8 @@ pub struct Host {
 pub struct Overrides {
     /// Runs deliveries instead of the plugins.
     pub run: Option<Arc<dyn Run>>,
+    /// Keeps events, deliveries and timers instead of the file.
+    pub journal: Option<Arc<MemoryJournal>>,
 }
 
 impl Host {
@@ -121,22 +123,25 @@ impl Host {
         let snapshot = Snapshot::new(active, waker.clone());
 
         let sqlite = Arc::new(SqliteJournal::open(store.clone()).await?);
-        let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
+        let (journal, timers): (Arc<dyn Journal>, Arc<dyn Timers>) = match overrides.journal {
+            Some(memory) => (Arc::clone(&memory) as _, memory),
+            None => (Arc::clone(&sqlite) as _, Arc::clone(&sqlite) as _),
+        };
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let outbound = TaskTracker::new();
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let stop_operators = CancellationToken::new();
         let clockwork = Clockwork {
             snapshot: snapshot.clone(),
-            timers: Arc::clone(&sqlite) as _,
+            timers: Arc::clone(&timers),
             waker: waker.clone(),
             was_set: Waker::default(),
         };
         let retention = Retention {
-            journal: Arc::clone(&sqlite),
+            journal: sqlite,
             keep,
         };
-        let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
+        let schedule = Schedule::new(timers, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
