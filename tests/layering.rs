@@ -49,6 +49,8 @@ const MODULES: &[Module] = &[
     module(4, "trial", &[]),
     // Asks the rules of the snapshot about an event that somebody shows.
     module(4, "explain", &[]),
+    // Asks DingTalk whether what the apps of the snapshot are made of holds.
+    module(4, "doctor", &[]),
     // Removes what is old from the journal.
     module(4, "retention", &[]),
     // 3: what runs. The snapshot of `active` is made of plugins.
@@ -102,6 +104,8 @@ const MODULES: &[Module] = &[
     module(0, "ids", &[]),
     // Counts for everybody.
     module(0, "meter", &[]),
+    // Where a debug build dies or fails for a test; the places are in any layer.
+    module(0, "failpoint", &[]),
     // The bell that those who append ring for the dispatcher.
     module(0, "wake", &[]),
 ];

@@ -2,8 +2,10 @@
 
 mod answer;
 pub(crate) mod approval;
+pub(crate) mod callback;
 pub(crate) mod chat;
 pub(crate) mod notice;
+mod probe;
 mod robot;
 mod transport;
 
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
 
@@ -92,6 +95,7 @@ struct Inner {
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
+    reach: Reach,
 }
 
 impl Client {
@@ -131,6 +135,7 @@ impl Client {
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            reach: Reach::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -140,6 +145,12 @@ impl Client {
     /// Who is calling.
     pub fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many times no connection to DingTalk came about for half a minute or longer, until it did again. Events that
+    /// DingTalk pushed meanwhile may be lost; only calls notice it.
+    pub fn outages(&self) -> u64 {
+        self.inner.reach.outages()
     }
 
     /// Where DingTalk is.

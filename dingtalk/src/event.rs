@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::UnixMs;
 use crate::crypto::sha256_hex;
-use crate::members::Members;
+use crate::members::{Members, canonical};
 
 /// A decrypted event. It does not hold the text it was parsed from: whoever parses keeps that beside it, because
 /// unknown members live only there.
@@ -288,15 +288,96 @@ impl Event {
         })
     }
 
-    /// The key under which a second delivery of the same event is recognised: `eventId`, else `BizId`, else the SHA-256
-    /// of `json`, the text the event was parsed from. The three cannot be mistaken for one another.
+    /// The key under which a second arrival of the same event is recognised, whatever way it comes: pushed again, read
+    /// from the list of failed pushes, or asked for. An approval ends once, so its end is named by the instance.
+    /// Everything else has `eventId`, else `BizId`, else the name of a step that is taken once, else the SHA-256 of
+    /// `json`, the text the event was parsed from, with its members in order. They cannot be mistaken for one another.
     pub fn dedupe_key(&self, json: &str) -> String {
-        match (&self.event_id, &self.biz_id) {
-            (Some(id), _) => format!("event:{id}"),
-            (None, Some(id)) => format!("biz:{id}"),
-            (None, None) => format!("sha256:{}", sha256_hex(json)),
+        let once = self.once();
+        if let Some((key, true)) = &once {
+            return key.clone();
+        }
+        match (&self.event_id, &self.biz_id, once) {
+            (Some(id), _, _) => format!("event:{id}"),
+            (None, Some(id), _) => format!("biz:{id}"),
+            (None, None, Some((key, _))) => key,
+            (None, None, None) => {
+                let ordered = serde_json::from_str(json).map(|value| canonical(&value));
+                format!("sha256:{}", sha256_hex(ordered.as_deref().unwrap_or(json)))
+            }
         }
     }
+
+    /// Whether this is another report of what `other` reports, as far as the members tell that DingTalk writes in its
+    /// pushes as well as in its list of failed ones. Events of a type without such members are never the same.
+    pub fn repeats(&self, other: &Self) -> bool {
+        let same_corp = match (&self.corp_id, &other.corp_id) {
+            (Some(one), Some(another)) => one == another,
+            _ => true,
+        };
+        if self.event_type != other.event_type || !same_corp {
+            return false;
+        }
+        if let (Some((one, _)), Some((another, _))) = (self.once(), other.once()) {
+            return one == another;
+        }
+        let (Some(UnixMs(one)), Some(UnixMs(another))) = (self.occurred_at, other.occurred_at)
+        else {
+            return false;
+        };
+        if one.abs_diff(another) > TIMES_DIFFER {
+            return false;
+        }
+        match (&self.body, &other.body) {
+            (EventBody::Contacts(one), EventBody::Contacts(another)) => {
+                one.user_ids == another.user_ids
+                    && one.dept_ids == another.dept_ids
+                    && one.label_ids == another.label_ids
+            }
+            (EventBody::Chat(one), EventBody::Chat(another)) => {
+                one.chat_id == another.chat_id && one.user_ids == another.user_ids
+            }
+            (EventBody::CheckIn(one), EventBody::CheckIn(another)) => one == another,
+            _ => false,
+        }
+    }
+
+    /// The name of something that happens once, and whether it is so by whatever id DingTalk reports it.
+    fn once(&self) -> Option<(String, bool)> {
+        match &self.body {
+            EventBody::ApprovalInstance(instance) => match &instance.change {
+                InstanceChange::Started => {
+                    Some((format!("approval:{}:start", instance.instance_id), false))
+                }
+                InstanceChange::Finished(_) | InstanceChange::Terminated => {
+                    Some((approval_end_key(&instance.instance_id), true))
+                }
+                InstanceChange::Other(_) => None,
+            },
+            EventBody::ApprovalTask(task) if !task.task_id.is_empty() => {
+                let change = match &task.change {
+                    TaskChange::Started => "start",
+                    TaskChange::Finished(TaskDecision::Agree) => "agree",
+                    TaskChange::Finished(TaskDecision::Refuse) => "refuse",
+                    TaskChange::Finished(TaskDecision::Redirect) => "redirect",
+                    TaskChange::Canceled => "cancel",
+                    TaskChange::Other(_) => return None,
+                };
+                let (instance, task) = (&task.instance_id, &task.task_id);
+                Some((format!("approval-task:{instance}:{task}:{change}"), false))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Milliseconds by which the times of two reports of one event differ: a captured entry of the list of failed pushes was
+/// a second off.
+const TIMES_DIFFER: u64 = 2000;
+
+/// The dedupe key of the end of an approval, which everybody who learns of the end finds.
+pub fn approval_end_key(instance_id: &str) -> String {
+    format!("approval:{instance_id}:end")
 }
 
 // What people wrote stays out of debug output.

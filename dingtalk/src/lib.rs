@@ -18,6 +18,7 @@ mod event;
 mod members;
 mod message;
 pub mod metric;
+mod reach;
 mod robot;
 mod secret;
 mod time;
@@ -30,6 +31,7 @@ pub use client::approval::{
     Field, Instance, InstanceStatus, InstanceTask, Listing, NewInstance, Page, Step, StepRule,
     Verdict,
 };
+pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
@@ -39,7 +41,7 @@ pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,
     CheckInRecord, ContactsChange, Decision, Event, EventBody, EventError, InstanceChange,
-    SuiteChange, SuiteEvent, TaskChange, TaskDecision,
+    SuiteChange, SuiteEvent, TaskChange, TaskDecision, approval_end_key,
 };
 pub use message::{
     ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,

@@ -92,7 +92,8 @@ fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-fn flip_first(name: &str) -> String {
+/// The same word with its first letter in the other case.
+pub(crate) fn flip_first(name: &str) -> String {
     let mut letters = name.chars();
     let Some(first) = letters.next() else {
         return String::new();
@@ -103,4 +104,41 @@ fn flip_first(name: &str) -> String {
         first.to_ascii_uppercase()
     };
     std::iter::once(flipped).chain(letters).collect()
+}
+
+/// The JSON of a value with the members of its objects in order, so that equal values have equal texts.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| name.as_str());
+            text.push('{');
+            for (at, (name, value)) in members.into_iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                write_canonical(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                write_canonical(item, text);
+            }
+            text.push(']');
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
 }

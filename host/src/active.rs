@@ -8,6 +8,7 @@ use dingtalk::{Callback, Client, Credentials, Endpoints};
 
 use crate::clock::{self, UnixMs};
 use crate::config::{self, Config};
+use crate::failpoint::{self, Point};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::meter::{self, Metric};
 use crate::plugin::{Plugin, Summary};
@@ -264,6 +265,7 @@ impl Snapshot {
     pub fn publish(&self, active: Active) -> Arc<Active> {
         let active = Arc::new(active);
         let old = self.0.present.swap(Arc::clone(&active));
+        failpoint::pass(Point::InSwap);
         let mut older = self.0.older.lock().unwrap_or_else(PoisonError::into_inner);
         older.retain(|snapshot| snapshot.strong_count() > 0);
         older.push(Arc::downgrade(&old));

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Clockwork, Ingress};
+use crate::ingress::{self, Backfill, Clockwork, Ingress, Outages};
 use crate::journal::{Journal, MemoryJournal, Schedule, SqliteJournal, Timers};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -74,6 +74,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -137,6 +138,7 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: sqlite,
             keep,
@@ -165,6 +167,11 @@ impl Host {
             snapshot: snapshot.clone(),
             journal: Arc::clone(&journal),
             waker: waker.clone(),
+            outages: Outages::default(),
+        };
+        let backfill = Backfill {
+            ingress: ingress.clone(),
+            journal: looked_up,
         };
         let operators = Admin {
             snapshot: snapshot.clone(),
@@ -201,6 +208,7 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -218,6 +226,8 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        // What it has read is nowhere else, so it gets the time to store it.
+        let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

@@ -4,11 +4,14 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use belfry::failpoint::{self, NotAFailpoint};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+mod callback;
 mod check;
 mod dev;
+mod doctor;
 mod events;
 mod journal;
 mod plugin;
@@ -71,6 +74,14 @@ enum Command {
     /// Read the configuration, load every plugin and report every problem; exit code 1 if there is any.
     Check(check::Options),
 
+    /// Try whether DingTalk and the configuration agree: credentials, clock, permissions, callback; exit code 1 if something
+    /// fails.
+    Doctor(doctor::Options),
+
+    /// Register, show or remove the address to which DingTalk pushes the events of an app.
+    #[command(subcommand)]
+    Callback(callback::Command),
+
     /// Make and build plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -92,11 +103,17 @@ enum Command {
 pub(crate) async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(arguments.log_format);
+    if let Err(error) = arm_failpoints() {
+        eprintln!("belfry: {error}");
+        return ExitCode::FAILURE;
+    }
     let result = match arguments.command {
         Command::Serve(options) => serve::run(&options.config).await,
         Command::Dev(options) => dev::run(options).await,
         Command::Simulator(options) => simulator::run(options).await,
         Command::Check(options) => check::run(options).await,
+        Command::Doctor(options) => doctor::run(options).await,
+        Command::Callback(command) => callback::run(command).await,
         Command::Plugin(command) => plugin::run(command).await,
         Command::Events(command) => events::run(&command).await,
         Command::Journal(command) => journal::run(&command),
@@ -106,6 +123,16 @@ pub(crate) async fn run() -> ExitCode {
         eprintln!("belfry: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Only what is built for tests dies on request.
+fn arm_failpoints() -> Result<(), NotAFailpoint> {
+    if cfg!(debug_assertions)
+        && let Ok(list) = std::env::var("BELFRY_FAILPOINTS")
+    {
+        return failpoint::arm(&list);
+    }
+    Ok(())
 }
 
 fn start_logging(format: LogFormat) {

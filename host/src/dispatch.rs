@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::Outcome;
 use crate::clock::{self, UnixMs};
+use crate::failpoint::{self, Point};
 use crate::ids::PluginName;
 use crate::journal::{Claimed, Ending, Journal, Places};
 use crate::meter::{self, Metric};
@@ -205,6 +206,7 @@ impl Dispatch {
 
     /// Until the journal takes it: a delivery whose end is not recorded must not run again in this process.
     async fn record(&self, claimed: &Claimed, ending: Ending) {
+        failpoint::pass(Point::BeforeEnding);
         let mut pause = TROUBLE;
         while let Err(error) = self
             .journal

@@ -48,15 +48,21 @@ pub enum Origin {
     },
     /// A time that a plugin asked for.
     Timer,
+    /// The list of events that DingTalk could not deliver, brought into the form of a callback.
+    Backfill,
+    /// Told by nobody: belfry asked DingTalk, and put the answer into the form of a callback.
+    Reconciled,
 }
 
 impl Origin {
-    /// The form in which the journal keeps it: `callback`, `robot`, `timer` or `hook:KIND:NAME`.
+    /// The form in which the journal keeps it: its word, or `hook:KIND:NAME`.
     pub fn to_text(&self) -> String {
         match self {
             Self::Callback => "callback".to_owned(),
             Self::Robot => "robot".to_owned(),
             Self::Timer => "timer".to_owned(),
+            Self::Backfill => "backfill".to_owned(),
+            Self::Reconciled => "reconciled".to_owned(),
             Self::Hook { name, kind } => format!("hook:{kind}:{name}"),
         }
     }
@@ -68,6 +74,8 @@ impl Origin {
             Self::Robot => "robot",
             Self::Hook { .. } => "hook",
             Self::Timer => "timer",
+            Self::Backfill => "backfill",
+            Self::Reconciled => "reconciled",
         }
     }
 
@@ -77,6 +85,8 @@ impl Origin {
             "callback" => Some(Self::Callback),
             "robot" => Some(Self::Robot),
             "timer" => Some(Self::Timer),
+            "backfill" => Some(Self::Backfill),
+            "reconciled" => Some(Self::Reconciled),
             _ => {
                 let (kind, name) = text.strip_prefix("hook:")?.split_once(':')?;
                 Some(Self::Hook {
@@ -225,7 +235,9 @@ impl Content {
     /// Reads a text according to the way it came. The same text always reads the same.
     pub fn parse(origin: &Origin, raw: &str) -> Result<Self, ContentError> {
         Ok(match origin {
-            Origin::Callback => Self::Dingtalk(dingtalk::Event::parse(raw)?),
+            Origin::Callback | Origin::Backfill | Origin::Reconciled => {
+                Self::Dingtalk(dingtalk::Event::parse(raw)?)
+            }
             Origin::Robot => Self::Chat(RobotMessage::parse(raw)?),
             Origin::Hook { name, kind } => Self::Alert(Alert::parse(name, *kind, raw)?),
             Origin::Timer => Self::Timer(Timer::parse(raw)?),

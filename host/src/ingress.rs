@@ -12,6 +12,7 @@ use crate::active::{Active, Snapshot};
 use crate::clock;
 use crate::config::Receive;
 use crate::event::{Content, Envelope, Facts, Origin};
+use crate::failpoint::{self, Point};
 use crate::ids::AppName;
 use crate::journal::{Appended, Dedupe, Journal, JournalError, NewEvent};
 use crate::meter::Metric;
@@ -19,11 +20,15 @@ use crate::wake::Waker;
 
 use self::body::BodyError;
 
+pub use self::backfill::Backfill;
+pub use self::outage::Outages;
 pub use self::timers::Clockwork;
 
+mod backfill;
 mod body;
 mod callback;
 mod hooks;
+mod outage;
 mod robot;
 mod timers;
 
@@ -72,6 +77,8 @@ pub struct Ingress {
     pub journal: Arc<dyn Journal>,
     /// Who is told that there is something to do.
     pub waker: Waker,
+    /// Notes what could not be stored.
+    pub outages: Outages,
 }
 
 /// The public routes.
@@ -140,6 +147,7 @@ impl Refused {
 }
 
 /// An event that was verified and read.
+#[derive(Clone)]
 struct Arrived {
     app: AppName,
     origin: Origin,
@@ -149,8 +157,8 @@ struct Arrived {
 }
 
 impl Ingress {
-    /// Routes an event by the snapshot and appends it. Returns when it is on disk.
-    async fn accept(&self, active: &Active, arrived: Arrived) -> Result<(), JournalError> {
+    /// Routes an event by the snapshot and appends it. Returns when it is on disk, with whether it is new.
+    async fn accept(&self, active: &Active, arrived: Arrived) -> Result<bool, JournalError> {
         let Arrived {
             app,
             origin,
@@ -184,18 +192,22 @@ impl Ingress {
             key: content.key(),
             plugins: choice.plugins,
         };
-        match self.journal.append(event).await? {
+        failpoint::pass(Point::BeforeAppend);
+        let appended = self.journal.append(event).await;
+        match appended.inspect_err(|_| self.outages.note())? {
             Appended::New => {
+                failpoint::pass(Point::AfterAppend);
                 APPENDED.count(&labels);
                 tracing::info!(event = %id, %app, kind = kind.as_str(), way, receivers, "event accepted");
                 self.waker.wake();
+                Ok(true)
             }
             Appended::Duplicate(first) => {
                 DUPLICATES.count(&labels);
                 tracing::info!(event = %first, %app, kind = kind.as_str(), way, "event arrived again");
+                Ok(false)
             }
         }
-        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::store::Join;
 pub use self::amend::{Amended, Change, Selection};
 pub use self::effect::{Effect, Effects, Place, Record};
 pub use self::memory::MemoryJournal;
-pub use self::sqlite::SqliteJournal;
+pub use self::sqlite::{SqliteJournal, StartedApproval};
 pub use self::timers::{
     DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers, Turn,
 };
@@ -207,7 +207,7 @@ pub struct EventRecord {
     pub app: AppName,
     /// Its kind.
     pub kind: String,
-    /// The way it came: `callback`, `robot`, `timer` or `hook:KIND:NAME`.
+    /// The way it came: `callback`, `robot`, `timer`, `backfill`, `reconciled` or `hook:KIND:NAME`.
     pub origin: String,
     /// When it came, RFC 3339.
     pub received_at: jiff::Timestamp,

@@ -2,6 +2,7 @@
 
 mod approval;
 mod call;
+mod callback;
 mod chat;
 mod contacts;
 mod message;
@@ -57,7 +58,7 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let call = ApiCall::read(&parts, &bytes);
+    let mut call = ApiCall::read(&parts, &bytes);
     let fault = shared.change(|world| world.faults.take_call(&call.path));
     if let Some(Fault {
         kind: FaultKind::Delay(ms),
@@ -66,6 +67,9 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     }) = fault
     {
         tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    if !fault.as_ref().is_some_and(decides_answer) {
+        call.handshake = callback::shake_hands(&shared, &call).await;
     }
     let reply = shared.change(|world| {
         let reply = match &fault {

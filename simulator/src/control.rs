@@ -1,6 +1,7 @@
 //! The control door under `/_sim/`: tests and the page look in and turn the wheels here.
 
 mod approvals;
+mod callbacks;
 mod pushes;
 mod updates;
 
@@ -45,6 +46,10 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/approvals", get(approvals::list).post(approvals::start))
         .route("/approvals/{id}/decide", post(approvals::decide))
         .route("/approvals/{id}/terminate", post(approvals::terminate))
+        .route(
+            "/callbacks",
+            get(async |State(shared)| view(&shared, callbacks::list)).post(callbacks::change),
+        )
         .route("/events", post(pushes::event))
         .route("/messages", post(pushes::message))
         .route(

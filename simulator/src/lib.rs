@@ -5,6 +5,7 @@
 
 mod api;
 mod approvals;
+mod callbacks;
 mod calls;
 mod clock;
 mod company;

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::faults::{Fault, FaultKind};
 use crate::options::App;
-use crate::state::Shared;
+use crate::state::{Shared, World};
 
-pub(crate) use callback::Tamper;
+pub(crate) use callback::{Tamper, send as send_event};
 pub(crate) use robot::{Conversation, Written, message_body};
 
 /// How long DingTalk waits for the answer to a push.
@@ -132,7 +132,26 @@ async fn deliver_telling(
         .attempts
         .last()
         .is_some_and(|attempt| attempt.success);
+    if !report.delivered && !ended.is_cancelled() {
+        give_up(&shared, &push);
+    }
     report
+}
+
+/// What got no success after all tries is on the failed list. DingTalk takes some minutes for that, the simulator none;
+/// a push that was broken on purpose never was.
+fn give_up(shared: &Arc<Shared>, push: &Push) {
+    if let Load::Event {
+        event,
+        tamper: None,
+    } = &push.load
+    {
+        shared.change(|world| {
+            if let Some(app) = world.app(&push.app) {
+                world.callbacks.fail(&app, event, now_ms());
+            }
+        });
+    }
 }
 
 async fn wait_for_another(shared: &Shared) {
@@ -196,7 +215,13 @@ async fn attempt(shared: &Arc<Shared>, push: &Push, number: usize) -> Attempt {
     };
     let started = Instant::now();
     let outcome = match &push.load {
-        Load::Event { event, tamper } => callback::send(&shared.client, &app, event, *tamper).await,
+        Load::Event { event, tamper } => {
+            let event_type = event["EventType"].as_str().unwrap_or_default();
+            match shared.change(|world| world.callbacks.target(&app, event_type)) {
+                Some(target) => callback::send(&shared.client, &target, event, *tamper).await,
+                None => Err(format!("app {:?} has no callback address", app.name)),
+            }
+        }
         Load::Message { body, group } => match robot::send(&shared.client, &app, body).await {
             Ok((status, reply)) => {
                 if let Some(reply) = reply {
@@ -254,9 +279,9 @@ fn tell(shared: &Shared, push: &Push, attempt: &Attempt) {
 }
 
 /// Whether an app can take a push of this kind; the error is for the control door.
-pub(crate) fn check_target(app: &App, load: &Load) -> Result<(), String> {
+pub(crate) fn check_target(world: &World, app: &App, load: &Load) -> Result<(), String> {
     match load {
-        Load::Event { .. } if app.callback.is_none() => {
+        Load::Event { .. } if !world.callbacks.has_target(app) => {
             Err(format!("app {:?} has no callback address", app.name))
         }
         Load::Message { .. } if app.robot_url.is_none() => {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::approvals::Approvals;
+use crate::callbacks::Callbacks;
 use crate::calls::CallLog;
 use crate::company::Company;
 use crate::faults::Faults;
@@ -60,6 +61,7 @@ pub(crate) struct World {
     pub(crate) groups: Groups,
     pub(crate) notices: Notices,
     pub(crate) approvals: Approvals,
+    pub(crate) callbacks: Callbacks,
     /// Ends pending retries at a reset.
     pub(crate) pushes: CancellationToken,
     /// Whether anybody listens to the updates; without a listener the costly ones are not built.
@@ -90,6 +92,7 @@ impl Shared {
             groups: Groups::seed(&company),
             notices: Notices::default(),
             approvals: Approvals::default(),
+            callbacks: Callbacks::default(),
             pushes: stop.child_token(),
             company,
             is_watched: false,
@@ -168,6 +171,7 @@ impl World {
         self.apps = apps.into_iter().map(Arc::new).collect();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.tokens.keep_apps(&names);
+        self.callbacks.keep_apps(&names);
         self.groups.set_seed_robots(&names);
     }
 
@@ -183,6 +187,7 @@ impl World {
         self.groups = Groups::seed(&self.company);
         self.notices = Notices::default();
         self.approvals = Approvals::default();
+        self.callbacks = Callbacks::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.groups.set_seed_robots(&names);
         self.update("reset", Value::Object(serde_json::Map::new()));
@@ -193,13 +198,17 @@ impl World {
         self.effects.push(Effect::Update(name, data));
     }
 
-    /// Queues an event for every app that has a callback address.
+    /// Queues an event for every app that has a callback address and wants it.
     pub(crate) fn announce(&mut self, event: impl Fn(&App) -> Value) {
-        for app in self.apps.iter().filter(|app| app.callback.is_some()) {
-            self.effects.push(Effect::Event {
-                app: app.name.clone(),
-                event: event(app),
-            });
+        for app in &self.apps {
+            let event = event(app);
+            let event_type = event["EventType"].as_str().unwrap_or_default();
+            if self.callbacks.target(app, event_type).is_some() {
+                self.effects.push(Effect::Event {
+                    app: app.name.clone(),
+                    event,
+                });
+            }
         }
     }
 }

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
 mod amend;
+mod backfill;
 mod bad_input;
 mod cli;
 mod compatibility;
 mod dedupe;
 mod delivery;
+mod doctor;
 mod durability;
 mod effects;
 mod egress;

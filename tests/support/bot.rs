@@ -24,6 +24,7 @@ pub struct Bot {
     retry: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
+    fetches: bool,
 }
 
 /// A `[[plugin]]` of app `acme`.
@@ -58,6 +59,14 @@ impl Bot {
     #[must_use]
     pub fn retry(mut self, line: &str) -> Self {
         self.retry.push(line.to_owned());
+        self
+    }
+
+    /// Lets belfry fetch what DingTalk could not deliver, as it does unless it is told otherwise; a story that counts
+    /// calls leaves it out.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.fetches = true;
         self
     }
 
@@ -96,6 +105,11 @@ impl Bot {
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
         let tables = self.tables.join("\n");
+        let backfill = if self.fetches {
+            ""
+        } else {
+            ", backfill = false"
+        };
         format!(
             "[server]
 {listen}{admin}{server}
@@ -118,7 +132,7 @@ app-key = \"dingkey\"
 app-secret = \"{APP_SECRET}\"
 agent-id = 1001
 receive = [\"callback\", \"robot\"]
-callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"] }}
+callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"]{backfill} }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
 

@@ -37,8 +37,18 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, ApiError> {
+        self.oapi_get_as(path, query, Effect::Read).await
+    }
+
+    /// As [`Client::oapi_get`], for the calls of the older API that change something by a GET.
+    pub(super) async fn oapi_get_as(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
         self.inner
-            .oapi(Method::GET, path, query, None, Effect::Read)
+            .oapi(Method::GET, path, query, None, effect)
             .await
     }
 
@@ -116,7 +126,7 @@ impl Inner {
         send(&token).await.map_err(Failure::last)
     }
 
-    async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
+    pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
         let Credentials {
             app_key,
             app_secret,
@@ -135,7 +145,7 @@ impl Inner {
         token_of(&answer, "access_token", "expires_in")
     }
 
-    async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
+    pub(super) async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
         const PATH: &str = "/v1.0/oauth2/accessToken";
         let Credentials {
             app_key,
@@ -159,6 +169,8 @@ impl Inner {
         let started = Instant::now();
         let sent = request.send().await.map_err(|error| lost(&error, effect));
         let took = started.elapsed();
+        let is_lost = matches!(&sent, Err(error) if error.code() == "client.connect");
+        self.reach.heard(!is_lost, Instant::now());
         metric::sent(path, sent.as_ref().ok().map(Response::status), took);
         let took_ms = took.as_millis();
         match &sent {

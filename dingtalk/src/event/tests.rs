@@ -363,10 +363,79 @@ fn the_dedupe_key_prefers_the_event_id_then_the_biz_id_then_the_text() {
         "event:e"
     );
     assert_eq!(key(r#"{"EventType":"x","BizId":"b"}"#), "biz:b");
-    let hashed = key(r#"{"EventType":"x"}"#);
+    let hashed = key(r#"{"EventType":"x","a":[1,{"c":2,"b":null}]}"#);
     assert_eq!(hashed.len(), "sha256:".len() + 64);
-    assert_ne!(hashed, key(r#"{"EventType":"y"}"#));
-    assert_eq!(hashed, key(r#"{"EventType":"x"}"#));
+    assert_ne!(hashed, key(r#"{"EventType":"y","a":[1,{"c":2,"b":null}]}"#));
+    assert_ne!(hashed, key(r#"{"EventType":"x","a":[{"c":2,"b":null},1]}"#));
+    let other_order = r#"{ "a": [1, {"b": null, "c": 2}], "EventType": "x" }"#;
+    assert_eq!(hashed, key(other_order));
+}
+
+#[test]
+fn an_approval_ends_once_whoever_tells_of_it() {
+    let key = |members: &str| {
+        let json =
+            format!(r#"{{"EventType":"bpms_instance_change","processInstanceId":"i",{members}}}"#);
+        parse(&json).dedupe_key(&json)
+    };
+    let end = approval_end_key("i");
+    assert_eq!(
+        key(r#""type":"finish","result":"agree","eventId":"e""#),
+        end
+    );
+    assert_eq!(key(r#""type":"finish","result":"refuse""#), end);
+    assert_eq!(key(r#""type":"terminate","BizId":"b""#), end);
+    // Of anything else DingTalk may tell twice.
+    assert_eq!(key(r#""type":"start","eventId":"e""#), "event:e");
+    assert_eq!(key(r#""type":"start""#), "approval:i:start");
+    assert!(key(r#""type":"delete""#).starts_with("sha256:"));
+}
+
+#[test]
+fn a_step_without_an_id_is_recognised_by_what_happened_to_it() {
+    let key = |members: &str| {
+        let json =
+            format!(r#"{{"EventType":"bpms_task_change","processInstanceId":"i",{members}}}"#);
+        parse(&json).dedupe_key(&json)
+    };
+    let agreed = key(r#""taskId":7,"type":"finish","result":"agree","remark":"r""#);
+    assert_eq!(agreed, "approval-task:i:7:agree");
+    assert_ne!(
+        agreed,
+        key(r#""taskId":7,"type":"finish","result":"redirect""#)
+    );
+    assert!(key(r#""type":"finish","result":"agree""#).starts_with("sha256:"));
+}
+
+#[test]
+fn two_reports_of_one_event_are_told_from_two_events() {
+    let check = |one: &str, another: &str, same: bool| {
+        assert_eq!(parse(one).repeats(&parse(another)), same, "{one} {another}");
+    };
+    let joined = r#"{"EventType":"user_add_org","CorpId":"d","UserId":["u"],"TimeStamp":"1000","OptStaffId":"m","eventId":"e"}"#;
+    check(
+        joined,
+        r#"{"EventType":"user_add_org","CorpId":"d","UserId":["u"],"EventTime":2000}"#,
+        true,
+    );
+    for other in [
+        r#"{"EventType":"user_add_org","CorpId":"d","UserId":["u"],"EventTime":9000}"#,
+        r#"{"EventType":"user_add_org","CorpId":"d","UserId":["v"],"EventTime":1000}"#,
+        r#"{"EventType":"user_add_org","CorpId":"c","UserId":["u"],"EventTime":1000}"#,
+        r#"{"EventType":"user_modify_org","CorpId":"d","UserId":["u"],"EventTime":1000}"#,
+        r#"{"EventType":"user_add_org","CorpId":"d","UserId":["u"]}"#,
+    ] {
+        check(joined, other, false);
+    }
+    let step = |id: &str| {
+        format!(
+            r#"{{"EventType":"bpms_task_change","processInstanceId":"i","taskId":{id},"type":"start"}}"#
+        )
+    };
+    check(&step("7"), &step("7"), true);
+    check(&step("7"), &step("8"), false);
+    let unknown = r#"{"EventType":"x_y","EventTime":1}"#;
+    check(unknown, unknown, false);
 }
 
 proptest! {

@@ -56,6 +56,8 @@ pub struct Callback {
     pub receive_ids: Vec<String>,
     /// The oldest timestamp that is accepted; `None` accepts any (DingTalk documents no window).
     pub max_age: Option<Duration>,
+    /// Whether events that DingTalk could not deliver are fetched.
+    pub backfill: bool,
 }
 
 pub(super) fn app(mut section: Section<'_>) -> App {
@@ -132,6 +134,7 @@ fn callback(mut section: Section<'_>) -> Callback {
         aes_key: section.required_secret("aes-key"),
         receive_ids: section.texts("receive-ids").unwrap_or_default(),
         max_age: section.duration("max-age"),
+        backfill: section.boolean("backfill").unwrap_or(true),
     };
     if callback.receive_ids.is_empty() {
         section.report(

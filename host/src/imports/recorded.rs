@@ -10,6 +10,7 @@ use crate::call::{Arguments, Fate, Json};
 use crate::clock::{self, UnixMs};
 use crate::effect::{Given, Halt, Key, Next, Recorder, Source};
 use crate::engine::{Outbound, State, Task};
+use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
 use crate::journal::{Effect, JournalError, Place};
 use crate::kv::{KvError, Recording, Write};
@@ -170,6 +171,7 @@ impl Call {
                 }),
                 _ => None,
             };
+            failpoint::pass(Point::BeforeRequest);
             let mut told = make(step).await;
             if told.fate() == Fate::Unknown
                 && let Some(again) = again
@@ -177,6 +179,7 @@ impl Call {
                 // A lost answer is as good as a crash: the same policy tells what to do about it.
                 told = make(again).await;
             }
+            failpoint::pass(Point::AfterRequest);
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
         };

@@ -57,7 +57,8 @@ async fn handle(
         raw,
         dedupe: Some(dedupe),
     };
-    Ok(ingress.accept(&active, arrived).await?)
+    ingress.accept(&active, arrived).await?;
+    Ok(())
 }
 
 fn dedupe(hook: &Hook, headers: &HeaderMap, raw: &str) -> Dedupe {

@@ -62,5 +62,6 @@ async fn handle(
         raw,
         dedupe: Some(dedupe),
     };
-    Ok(ingress.accept(&active, arrived).await?)
+    ingress.accept(&active, arrived).await?;
+    Ok(())
 }

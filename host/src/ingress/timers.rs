@@ -10,6 +10,7 @@ use super::{APPENDED, RECEIVED};
 use crate::active::{Active, Snapshot};
 use crate::clock::{self, UnixMs};
 use crate::event::{self, Envelope, Kind, Origin};
+use crate::failpoint::{self, Point};
 use crate::ids::PluginName;
 use crate::journal::{JournalError, NewEvent, Timer, Timers, Turn};
 use crate::wake::Waker;
@@ -126,10 +127,12 @@ async fn fire(
         turn.event.as_ref().map(|event| event.envelope.id),
         turn.next,
     );
+    failpoint::pass(Point::BeforeAppend);
     if !timers.fire(turn).await? {
         // It was set anew or cancelled meanwhile; the next look sees what it is now.
         return Ok((false, None));
     }
+    failpoint::pass(Point::AfterAppend);
     let (plugin, name, late_ms) = (&timer.plugin, &timer.name, now.0 - timer.due_at.0);
     match event {
         Some(event) => {

@@ -23,6 +23,7 @@ use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
 mod append;
+mod backfill;
 mod claim;
 mod effects;
 mod list;
@@ -33,6 +34,8 @@ mod state;
 mod sums;
 mod timers;
 mod verify;
+
+pub use self::backfill::StartedApproval;
 
 /// A journal in a [`Store`].
 ///

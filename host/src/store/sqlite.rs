@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::wal;
 use crate::clock;
+use crate::failpoint::{self, Point};
 use crate::meter::{self, Metric};
 
 pub use rusqlite::Connection;
@@ -163,6 +164,7 @@ impl Store {
         let lock = lock::take(path, patience)?;
         report_log(path);
         let connection = open_writer(path)?;
+        failpoint::pass(Point::InOpen);
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -402,9 +404,11 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {}; COMMIT;",
+            "BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {};",
             index + 1
         ))?;
+        failpoint::pass(Point::InMigration);
+        connection.execute_batch("COMMIT")?;
     }
     Ok(())
 }
@@ -484,12 +488,23 @@ fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), F
                 Failure::Job(error.into())
             }
         })
-        .and_then(|()| connection.execute_batch("COMMIT").map_err(store));
+        .and_then(|()| end(connection).map_err(store));
     // SQLite itself takes some transactions back, when the disk is full for one.
     if done.is_err() && !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
     }
     done
+}
+
+fn end(connection: &Connection) -> rusqlite::Result<()> {
+    failpoint::pass(Point::BeforeCommit);
+    if failpoint::fails(Point::BeforeCommit) {
+        let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        return Err(rusqlite::Error::SqliteFailure(error, None));
+    }
+    connection.execute_batch("COMMIT")?;
+    failpoint::pass(Point::AfterCommit);
+    Ok(())
 }
 
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {

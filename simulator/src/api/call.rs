@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde_json::{Map, Value, json};
 
+use super::callback::Handshake;
 use crate::clock;
 
 /// The header that carries the token of the newer API.
@@ -22,6 +23,8 @@ pub(super) struct ApiCall {
     pub(super) body: CallBody,
     /// When it arrived.
     pub(super) now: i64,
+    /// How the check of the address went that it registers.
+    pub(super) handshake: Option<Handshake>,
 }
 
 /// The body by what can be read from it.
@@ -53,6 +56,7 @@ impl ApiCall {
             header_token: header_token.map(str::to_owned),
             body: read_body(parts, bytes),
             now: clock::now_ms(),
+            handshake: None,
         }
     }
 

@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, approval, chat, contacts, notice, robot, token};
+use super::{Reply, approval, callback, chat, contacts, notice, robot, token};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -68,6 +68,11 @@ fn row(path: &str) -> Option<Row> {
     };
     match path {
         "/gettoken" => get(Door::Open(token::gettoken)),
+        "/call_back/register_call_back" => post(Door::Token(callback::register)),
+        "/call_back/update_call_back" => post(Door::Token(callback::update)),
+        "/call_back/get_call_back" => get(Door::Token(callback::get)),
+        "/call_back/delete_call_back" => get(Door::Token(callback::delete)),
+        "/call_back/get_call_back_failed_result" => get(Door::Token(callback::failed)),
         "/robot/sendBySession" => post(Door::Open(robot::send_by_session)),
         "/chat/create" => post(Door::Token(chat::create)),
         "/chat/update" => post(Door::Token(chat::update)),
@@ -204,7 +209,7 @@ fn check_body(call: &ApiCall, is_top: bool) -> Option<Refusal> {
 }
 
 /// Finds the app of the query's token; a token in a header is not read here.
-fn caller(world: &World, call: &ApiCall) -> Result<std::sync::Arc<App>, Refusal> {
+pub(super) fn caller(world: &World, call: &ApiCall) -> Result<std::sync::Arc<App>, Refusal> {
     let is_top = call.path.starts_with("/topapi/");
     let Some(text) = call.query("access_token") else {
         let (code, text) = if is_top {

@@ -57,7 +57,7 @@ pub(super) async fn event(State(shared): State<Arc<Shared>>, body: Bytes) -> Ans
     shared.change(|world| {
         let app = world.app(&push.app);
         let app = app.ok_or_else(|| Refused::unknown(format!("there is no app {:?}", push.app)))?;
-        push::check_target(&app, &push.load).map_err(Refused::bad)
+        push::check_target(world, &app, &push.load).map_err(Refused::bad)
     })?;
     let report = deliver(&shared, push).await?;
     Ok(json_response(&json!(report)))

@@ -8,7 +8,7 @@ use url::Url;
 use super::describe;
 use crate::clock::now_ms;
 use crate::crypto::{CallbackKey, CryptoError, pad, random_head, random_text};
-use crate::options::{App, CallbackTarget};
+use crate::options::CallbackTarget;
 
 /// A way to break a push on purpose; everything else about it stays right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,19 +31,15 @@ pub(crate) enum Tamper {
 }
 
 /// The HTTP status, and whether the reply counts as `success`.
-pub(super) type Judged = (u16, Result<(), String>);
+pub(crate) type Judged = (u16, Result<(), String>);
 
 /// Sends one event; the error is for when there was no answer at all.
-pub(super) async fn send(
+pub(crate) async fn send(
     client: &reqwest::Client,
-    app: &App,
+    target: &CallbackTarget,
     event: &Value,
     tamper: Option<Tamper>,
 ) -> Result<Judged, String> {
-    let target = app
-        .callback
-        .as_ref()
-        .ok_or_else(|| format!("app {:?} has no callback address", app.name))?;
     let key = load(target).map_err(|error| error.to_string())?;
     let sealed = seal(&key, target, event, tamper).map_err(|error| error.to_string())?;
     let (timestamp, nonce) = (now_ms().to_string(), random_text(8));

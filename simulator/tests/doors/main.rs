@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod approvals;
+mod callbacks;
 mod chat;
 mod control;
 mod events;

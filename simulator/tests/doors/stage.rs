@@ -256,21 +256,23 @@ async fn callback(
     body: Bytes,
 ) -> Response {
     let mut inner = receiver.inner.lock().unwrap();
-    let opened = open(&query, &body);
-    match opened {
-        Ok(event) => inner.events.push(event),
+    let id = match open(&query, &body) {
+        Ok((event, id)) => {
+            inner.events.push(event);
+            id
+        }
         Err(why) => {
             inner.refused.push(why.to_owned());
             return StatusCode::BAD_REQUEST.into_response();
         }
-    }
+    };
     if inner.answers.is_empty() {
-        return sealed("success").to_string().into_response();
+        return sealed("success", id).to_string().into_response();
     }
     match inner.answers.remove(0) {
         Answer::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Answer::Plain => "success".into_response(),
-        Answer::Wrong => sealed("failure").to_string().into_response(),
+        Answer::Wrong => sealed("failure", id).to_string().into_response(),
     }
 }
 
@@ -296,7 +298,8 @@ fn key() -> [u8; 32] {
         .unwrap()
 }
 
-fn open(query: &Parameters, body: &[u8]) -> Result<Value, &'static str> {
+/// The event, and for whom it was sealed: the app key of the console or the corp id of a registered callback.
+fn open(query: &Parameters, body: &[u8]) -> Result<(Value, &'static str), &'static str> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "body")?;
     let encrypt = body["encrypt"].as_str().ok_or("encrypt")?;
     assert_eq!(query["keep"], "me", "the address keeps its own query");
@@ -316,17 +319,19 @@ fn open(query: &Parameters, body: &[u8]) -> Result<Value, &'static str> {
     let frame = &frame[16..frame.len() - padding];
     let length = usize::try_from(u32::from_be_bytes(frame[..4].try_into().unwrap())).unwrap();
     let message = frame[4..].get(..length).ok_or("length")?;
-    if &frame[4 + length..] != b"dingkey" {
-        return Err("receive id");
-    }
-    serde_json::from_slice(message).map_err(|_| "json")
+    let id = ["dingkey", "dingcorp"]
+        .into_iter()
+        .find(|id| &frame[4 + length..] == id.as_bytes())
+        .ok_or("receive id")?;
+    let event = serde_json::from_slice(message).map_err(|_| "json")?;
+    Ok((event, id))
 }
 
-fn sealed(text: &str) -> Value {
+fn sealed(text: &str, id: &str) -> Value {
     let mut frame = b"0123456789abcdef".to_vec();
     frame.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
     frame.extend(text.bytes());
-    frame.extend(b"dingkey");
+    frame.extend(id.bytes());
     let padding = 32 - frame.len() % 32;
     frame.resize(frame.len() + padding, u8::try_from(padding).unwrap());
     let key = key();
