@@ -103,7 +103,9 @@ fn open_approvals(
         let end = dingtalk::approval_end_key(&instance_id);
         let mut has_ended = false;
         for seq in events_of(&end) {
-            has_ended |= known.query_row(params![seq, app.as_str(), end], |row| row.get(0))?;
+            let is_end =
+                known.query_row(params![seq, app.as_str(), end], |row| row.get::<_, bool>(0))?;
+            has_ended |= is_end;
         }
         if !has_ended {
             let arguments: Option<String> = row.get(1)?;
