@@ -89,7 +89,7 @@ async fn without_a_sound_mark_or_keys_everything_is_read_from_the_events() {
         "UPDATE mark SET secret = x'00'",
         "DELETE FROM mark",
         "UPDATE known SET last = last + 9 WHERE id = 2",
-        "UPDATE known SET pairs = x'00' || substr(pairs, 2) WHERE id > 1",
+        "UPDATE known SET pairs = zeroblob(length(pairs)) WHERE id > 1",
         "DELETE FROM known WHERE id = 2",
         "DELETE FROM known",
     ] {
