@@ -48,6 +48,9 @@ impl Print {
     }
 }
 
+/// A fingerprint with the place of an event.
+pub(super) type Pair = (Print, i64);
+
 /// Fingerprints with the places of their events.
 #[derive(Debug)]
 pub(super) struct Known {

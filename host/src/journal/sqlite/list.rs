@@ -37,7 +37,7 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
             &mut events,
         )?,
         (None, None | Some(State::Done)) => {
-            read(connection, filter, limit, "TRUE", &[], &mut events)?
+            read(connection, filter, limit, "TRUE", &[], &mut events)?;
         }
         (None, Some(state)) => {
             for seq in candidates(connection, state)? {

@@ -11,7 +11,7 @@ use super::{event_id, is_damage, sums, text};
 use crate::clock::UnixMs;
 use crate::ids::{DeliveryId, EventId, PluginName};
 use crate::journal::claim::first_due;
-use crate::journal::known::{Known, Print, Secret};
+use crate::journal::known::{Known, Pair, Print, Secret};
 use crate::journal::queue::{Entry, Queue};
 
 /// What a file has.
@@ -24,13 +24,16 @@ pub(super) struct Loaded {
     pub(super) repair: Repair,
 }
 
+/// From, to, and the keys of the events between.
+type Keys = (i64, i64, Vec<Pair>);
+
 /// What is written anew in the table `known`.
 #[derive(Default)]
 pub(super) struct Repair {
     /// Rows that are damaged.
     drop: Vec<i64>,
-    /// From, to, and the keys between.
-    add: Vec<(i64, i64, Vec<(Print, i64)>)>,
+    /// What they should have had.
+    add: Vec<Keys>,
 }
 
 /// What a start needs of an event.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::event::Envelope;
 use crate::ids::EventId;
-use crate::journal::known::{Known, Print};
+use crate::journal::known::{Known, Pair, Print};
 use crate::journal::queue::Queue;
 
 /// Bytes of events that are kept because they are likely to be claimed soon.
@@ -77,7 +77,7 @@ pub(super) struct Tail {
     /// The last of those that were pushed out of `lately`.
     settled: i64,
     /// The dedupe keys of the events after the mark.
-    pairs: Vec<(Print, i64)>,
+    pairs: Vec<Pair>,
     /// Events that were pushed out of `lately` since the mark.
     count: usize,
 }
@@ -129,7 +129,7 @@ impl Tail {
     }
 
     /// How far a new mark may reach, if further than the one there is; from where; and the dedupe keys between.
-    pub(super) fn begin_mark(&mut self) -> Option<(i64, i64, Vec<(Print, i64)>)> {
+    pub(super) fn begin_mark(&mut self) -> Option<(i64, i64, Vec<Pair>)> {
         let first = self.under_way.first().copied().unwrap_or(i64::MAX);
         let upto = self.settled.min(first.saturating_sub(1));
         if upto <= self.on_disk {

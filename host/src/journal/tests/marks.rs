@@ -57,9 +57,9 @@ async fn a_mark_leaves_out_what_is_done_and_keeps_what_never_ran_and_all_keys() 
     );
     assert_eq!(pending(&journal).await, [ids[0]]);
     assert_eq!(journal.known_keys(), 40);
-    for number in 0..40 {
+    for (number, id) in ids.into_iter().enumerate() {
         let appended = journal.append(again(number)).await.unwrap();
-        assert_eq!(appended, Appended::Duplicate(ids[number]));
+        assert_eq!(appended, Appended::Duplicate(id));
     }
 }
 
@@ -103,9 +103,9 @@ async fn without_a_sound_mark_or_keys_everything_is_read_from_the_events() {
         assert!(!findings.is_empty() || is_harmless, "{damage}");
         let journal = sqlite(&folder).await;
         assert_eq!(pending(&journal).await, [ids[0]], "{damage}");
-        for number in 0..40 {
+        for (number, id) in ids.into_iter().enumerate() {
             let appended = journal.append(again(number)).await.unwrap();
-            assert_eq!(appended, Appended::Duplicate(ids[number]), "{damage}");
+            assert_eq!(appended, Appended::Duplicate(id), "{damage}");
         }
         // What was read is written anew.
         journal.close_store().await;
