@@ -47,13 +47,17 @@ const MODULES: &[Module] = &[
     module(4, "reload", &[]),
     // Runs one plugin on written events with scripted answers, without journal and doors.
     module(4, "trial", &[]),
+    // Runs one plugin on an event of the journal with its calls captured, for a person who wants to know what it would do.
+    module(4, "replay", &[]),
     // Asks the rules of the snapshot about an event that somebody shows.
     module(4, "explain", &[]),
     // Asks DingTalk whether what the apps of the snapshot are made of holds.
     module(4, "doctor", &[]),
     // Removes what is old from the journal.
     module(4, "retention", &[]),
-    // 3: what runs. The snapshot of `active` is made of plugins.
+    // 3: what runs. `versions` loads plugins that the snapshot no longer has, from the components that it kept. The
+    // snapshot of `active` is made of plugins.
+    module(3, "versions", &["active", "plugin"]),
     module(3, "active", &["plugin"]),
     module(3, "plugin", &[]),
     // 2: the sandbox. `imports` adds host functions to the state that `engine` keeps for a guest, never the reverse.

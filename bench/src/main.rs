@@ -9,6 +9,7 @@ mod instance;
 mod journal;
 mod journal_memory;
 mod journal_scale;
+mod languages;
 mod machine;
 mod memory;
 mod places;
@@ -23,6 +24,7 @@ mod start;
 mod swap;
 mod throughput;
 mod upstream;
+mod walk;
 mod zoo;
 
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ enum Name {
     Callback,
     /// One event in a fresh instance, against bare wasmtime.
     Instance,
+    /// The sample `hello` in every language, against bare wasmtime.
+    Languages,
     /// From HTTP push to recorded API call, against the same handler without wasm.
     Throughput,
     /// Durable appends, against raw inserts.
@@ -82,6 +86,8 @@ enum Name {
     Swap,
     /// Starting with 20 plugins whose compilation is cached.
     Start,
+    /// Walking the contacts of a company of 100,000 people.
+    Walk,
 }
 
 fn main() -> ExitCode {
@@ -139,6 +145,7 @@ async fn run(
     match name {
         Name::Callback => callback::measure(places, rounds),
         Name::Instance => instance::measure(places, rounds).await,
+        Name::Languages => languages::measure(places, rounds).await,
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
         Name::JournalMemory => journal_memory::measure(places, rounds).await,
@@ -150,5 +157,6 @@ async fn run(
         Name::Routing => routing::measure(places, rounds).await,
         Name::Swap => swap::measure(places, rounds).await,
         Name::Start => start::measure(places, rounds).await,
+        Name::Walk => walk::measure(places).await,
     }
 }

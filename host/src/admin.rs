@@ -13,14 +13,17 @@ use tokio_util::sync::CancellationToken;
 use crate::active::Snapshot;
 use crate::clock;
 use crate::journal::{self, Filter, Journal};
+use crate::kv::Kv;
 use crate::meter::Meter;
 use crate::reload::Reloads;
 use crate::wake::Waker;
 
 pub use self::amend::Request as AmendRequest;
+pub use self::replay::{Refused, Replays, Request as ReplayRequest, find, repair};
 
 mod amend;
 pub mod metrics;
+mod replay;
 mod snapshot;
 
 /// What the routes work with.
@@ -30,6 +33,10 @@ pub struct Admin {
     pub snapshot: Snapshot,
     /// Events.
     pub journal: Arc<dyn Journal>,
+    /// What plugins keep.
+    pub kv: Arc<dyn Kv>,
+    /// Held by the dry run that is under way.
+    pub rehearsals: Arc<tokio::sync::Mutex<()>>,
     /// Reloads.
     pub reloads: Reloads,
     /// Wakes the dispatcher.
@@ -55,6 +62,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/api/events", get(events))
         .route("/api/events/{id}", get(event))
         .merge(amend::routes())
+        .merge(replay::routes())
         .with_state(admin)
 }
 

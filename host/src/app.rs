@@ -18,7 +18,8 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Backfill, Clockwork, Ingress, Outages};
+use crate::imports;
+use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, MemoryJournal, Schedule, SqliteJournal, Timers};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -28,6 +29,7 @@ use crate::retention::Retention;
 use crate::runner::Runner;
 use crate::server;
 use crate::store::sqlite::{self, Store};
+use crate::versions::Versions;
 use crate::wake::Waker;
 
 /// Connections on the operators' listener.
@@ -46,6 +48,8 @@ pub const METRICS: &[&Metric] = &[
     &dispatch::DELIVERIES,
     &active::DINGTALK_REQUESTS,
     &active::DINGTALK_SECONDS,
+    &active::DINGTALK_PACED,
+    &active::DINGTALK_PACED_SECONDS,
     &sqlite::COMMIT_SECONDS,
     &sqlite::BATCH_JOBS,
     &sqlite::QUEUE_JOBS,
@@ -56,6 +60,8 @@ pub const METRICS: &[&Metric] = &[
     &reload::GENERATION,
     &reload::REFUSED,
     &reload::PLUGINS,
+    &admin::metrics::PARKED,
+    &imports::HOST_CALLS,
     &engine::COMPILE_SECONDS,
 ];
 
@@ -74,6 +80,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    followup: JoinHandle<()>,
     backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
@@ -116,7 +123,8 @@ impl Host {
         let store = Store::open(&config.store.path)
             .with_context(|| format!("cannot open the store {:?}", config.store.path))?;
         let sandbox = Sandbox::new(&config.engine)?;
-        let active = reload::load_config(config, &sandbox)
+        let versions = Arc::new(Versions::beside(&config.store.path, sandbox.clone()));
+        let active = reload::load_config(config, &sandbox, Some(&versions))
             .await
             .map_err(|refused| refused_at_start(&refused))?;
         let generation = active.generation;
@@ -138,18 +146,27 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let followup = Followup {
+            snapshot: snapshot.clone(),
+            timers: Arc::clone(&timers),
+            waker: waker.clone(),
+            was_sent: Waker::default(),
+        };
         let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: sqlite,
             keep,
         };
+        let notices = Schedule::new(Arc::clone(&timers), followup.was_sent.clone());
         let schedule = Schedule::new(timers, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),
+                versions: Arc::clone(&versions),
                 journal: Arc::clone(&journal),
-                kv,
+                kv: Arc::clone(&kv),
                 schedule,
+                notices,
                 outbound: outbound.clone(),
                 next_probe: Mutex::default(),
             })
@@ -161,7 +178,8 @@ impl Host {
             max_concurrent,
             waker: waker.clone(),
         };
-        let (reloader, reloads) = Reloader::new(path.to_owned(), sandbox, snapshot.clone());
+        let (reloader, reloads) =
+            Reloader::new(path.to_owned(), sandbox, snapshot.clone(), versions);
 
         let ingress = Ingress {
             snapshot: snapshot.clone(),
@@ -176,6 +194,8 @@ impl Host {
         let operators = Admin {
             snapshot: snapshot.clone(),
             journal,
+            kv,
+            rehearsals: Arc::default(),
             reloads: reloads.clone(),
             waker,
             meter: meter.clone(),
@@ -208,6 +228,7 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            followup: tokio::spawn(followup.serve(stop_intake.clone())),
             backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
@@ -226,6 +247,7 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        let _ = self.followup.await;
         // What it has read is nowhere else, so it gets the time to store it.
         let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
@@ -294,7 +316,7 @@ pub async fn check(path: &Path) -> anyhow::Result<Result<Checked, Vec<Refusal>>>
     };
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
     let sandbox = Sandbox::new(&config.engine)?;
-    let loaded = reload::load_config(config, &sandbox).await;
+    let loaded = reload::load_config(config, &sandbox, None).await;
     Ok(loaded.map(|active| Checked {
         plugins: active.summaries(),
         warnings,

@@ -9,8 +9,8 @@ use crate::function::{Class, Function};
 use crate::ids::PluginDigest;
 use crate::journal::{Effect, Effects, Place};
 
-pub use self::answers::{Answers, Given};
-pub use self::divergence::Divergence;
+pub use self::answers::{Answers, Given, usual};
+pub use self::divergence::{Divergence, first_difference};
 pub use self::key::Key;
 pub use self::recorder::{Halt, Recorder, Retried};
 

@@ -207,7 +207,7 @@ pub struct EventRecord {
     pub app: AppName,
     /// Its kind.
     pub kind: String,
-    /// The way it came: `callback`, `robot`, `timer`, `backfill`, `reconciled` or `hook:KIND:NAME`.
+    /// The way it came: `callback`, `robot`, `timer`, `backfill`, `reconciled`, `belfry` or `hook:KIND:NAME`.
     pub origin: String,
     /// When it came, RFC 3339.
     pub received_at: jiff::Timestamp,
@@ -289,6 +289,10 @@ pub trait Journal: Send + Sync {
         change: Option<Change>,
         now: UnixMs,
     ) -> Result<Amended, JournalError>;
+
+    /// Gives a plugin that had none a delivery of a stored event, due now; says whether it did, which it does not where
+    /// there is one already, no such event, or no text left of it. `key` is what the delivery is in order with.
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError>;
 
     /// Records host calls, in order; returns when they are on disk.
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError>;

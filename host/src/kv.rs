@@ -7,9 +7,11 @@ use crate::ids::PluginName;
 use crate::store::Join;
 
 pub use self::memory::MemoryKv;
+pub use self::overlay::Overlay;
 pub use self::sqlite::SqliteKv;
 
 mod memory;
+mod overlay;
 mod sqlite;
 
 #[cfg(test)]
@@ -87,7 +89,8 @@ pub struct Recording {
     pub answer: fn(&Result<bool, KvError>) -> Answer,
 }
 
-/// A key-value store. What a write answered with success survives a crash, except in [`MemoryKv`].
+/// A key-value store. What a write answered with success survives a crash, except in [`MemoryKv`] and
+/// [`Overlay`].
 #[async_trait]
 pub trait Kv: Send + Sync {
     /// Reads a value.

@@ -15,9 +15,10 @@ use crate::config::{Config, ConfigError};
 use crate::engine::Sandbox;
 use crate::ids::Generation;
 use crate::meter::{self, Metric};
+use crate::versions::Versions;
 
 use self::build::{build, differs};
-use self::watch::{Stamps, folders, look, stamps, watch};
+use self::watch::{Stamps, files, folders, look, stamps, watch};
 
 mod build;
 mod watch;
@@ -124,13 +125,20 @@ impl Reloads {
 /// Reads the configuration and loads everything it names, all or nothing: for the start and for `belfry check`.
 pub async fn load(path: &Path, sandbox: &Sandbox) -> Result<Active, Vec<Refusal>> {
     let config = Config::load(path).map_err(|error| refusals(&error))?;
-    load_config(config, sandbox).await
+    load_config(config, sandbox, None).await
 }
 
-/// Loads everything a configuration names.
-pub async fn load_config(config: Config, sandbox: &Sandbox) -> Result<Active, Vec<Refusal>> {
-    let outcome = build(config, sandbox, None).await;
+/// Loads everything a configuration names; `versions` keeps the components.
+pub async fn load_config(
+    config: Config,
+    sandbox: &Sandbox,
+    versions: Option<&Versions>,
+) -> Result<Active, Vec<Refusal>> {
+    let outcome = build(config, sandbox, versions, None).await;
     if outcome.refused.is_empty() {
+        if let Some(versions) = versions {
+            versions.note(&outcome.active).await;
+        }
         Ok(outcome.active)
     } else {
         Err(outcome.refused)
@@ -154,6 +162,7 @@ pub struct Reloader {
     path: PathBuf,
     sandbox: Sandbox,
     snapshot: Snapshot,
+    versions: Arc<Versions>,
     requests: mpsc::Receiver<oneshot::Sender<Report>>,
     refused: Arc<Mutex<Vec<Refusal>>>,
     /// The stamps of all files at the last look.
@@ -162,7 +171,12 @@ pub struct Reloader {
 
 impl Reloader {
     /// A reloader of the file a snapshot came from.
-    pub fn new(path: PathBuf, sandbox: Sandbox, snapshot: Snapshot) -> (Self, Reloads) {
+    pub fn new(
+        path: PathBuf,
+        sandbox: Sandbox,
+        snapshot: Snapshot,
+        versions: Arc<Versions>,
+    ) -> (Self, Reloads) {
         let (sender, requests) = mpsc::channel(8);
         let refused = Arc::new(Mutex::default());
         let reloads = Reloads {
@@ -170,13 +184,14 @@ impl Reloader {
             refused: Arc::clone(&refused),
         };
         let present = snapshot.load();
-        let seen = stamps(&path, &present.config);
+        let seen = stamps(files(&path, &present.config));
         show(&present, 0);
         (
             Self {
                 path,
                 sandbox,
                 snapshot,
+                versions,
                 requests,
                 refused,
                 seen,
@@ -220,14 +235,14 @@ impl Reloader {
     /// Whether a file differs from the last look. Waits until what differs stays the same, so that a half-written file
     /// is not read.
     async fn settle(&self) -> bool {
-        let active = self.snapshot.load();
-        let mut before = look(&self.path, &active).await;
+        let files = files(&self.path, &self.snapshot.load().config);
+        let mut before = look(files.clone()).await;
         if before == self.seen {
             return false;
         }
         loop {
             tokio::time::sleep(DEBOUNCE).await;
-            let now = look(&self.path, &active).await;
+            let now = look(files.clone()).await;
             if now == before {
                 return true;
             }
@@ -238,20 +253,25 @@ impl Reloader {
     async fn reload(&mut self) -> Report {
         let started = clock::instant();
         let present = self.snapshot.load();
-        self.seen = look(&self.path, &present).await;
+        self.seen = look(files(&self.path, &present.config)).await;
         let (config, mut refused) = self.configuration(&present).await;
-        let built = build(config, &self.sandbox, Some(&present)).await;
+        // Before they are read, so that what changes while they are loaded is a change.
+        for (file, stamp) in look(files(&self.path, &config)).await {
+            self.seen.entry(file).or_insert(stamp);
+        }
+        let versions = Some(&*self.versions);
+        let built = build(config, &self.sandbox, versions, Some(&present)).await;
         refused.extend(built.refused);
         let changed = differs(&present, &built.active);
         let active = if changed {
             let active = self.snapshot.publish(built.active.keeping(&present));
-            // The files of new plugins count as seen from now on.
-            self.seen = look(&self.path, &active).await;
             tracing::info!(generation = active.generation, "new snapshot is active");
             active
         } else {
             present
         };
+        let named = files(&self.path, &active.config);
+        self.seen.retain(|file, _| named.contains(file));
         self.remember(&mut refused);
         show(&active, refused.len());
         let result = match (changed, refused.is_empty()) {
@@ -262,6 +282,9 @@ impl Reloader {
         };
         RELOADS.count(&[result]);
         RELOAD_SECONDS.observe(&[], started.elapsed().as_secs_f64());
+        if changed {
+            self.versions.note(&active).await;
+        }
         Report {
             generation: active.generation,
             changed,
@@ -313,4 +336,56 @@ fn show(active: &Active, refused: usize) {
     GENERATION.set(&[], meter::number(active.generation));
     PLUGINS.set(&[], meter::number(active.plugins.len()));
     REFUSED.set(&[], meter::number(refused));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Engine;
+    use crate::wake::Waker;
+
+    /// Time is not that of a clock: it goes on whenever nobody has anything to do.
+    #[tokio::test(start_paused = true)]
+    async fn what_no_hint_tells_of_is_found_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        // A link, as some deployments make them: what changes lies where nobody watches.
+        let (link, elsewhere) = (folder.path().join("bot"), folder.path().join("elsewhere"));
+        for new in [&link, &elsewhere] {
+            std::fs::create_dir(new).unwrap();
+        }
+        let (path, target) = (link.join("bot.toml"), elsewhere.join("bot.toml"));
+        let text =
+            "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+        std::fs::write(&target, text).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+
+        let sandbox = Sandbox::new(&Engine {
+            max_concurrent: 1,
+            cache: None,
+        });
+        let sandbox = sandbox.unwrap();
+        let active = load(&path, &sandbox).await.unwrap();
+        let snapshot = Snapshot::new(active, Waker::default());
+        let versions = Versions::beside(&folder.path().join("belfry.db"), sandbox.clone());
+        let (reloader, reloads) =
+            Reloader::new(path, sandbox, snapshot.clone(), Arc::new(versions));
+        let stop = CancellationToken::new();
+        let story = async {
+            // After the second the watch is there, and what it began with was looked at.
+            for _ in 0..2 {
+                assert!(!reloads.reload().await.unwrap().changed);
+            }
+
+            let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
+            std::fs::write(&target, format!("{text}{hook}")).unwrap();
+            let changed = tokio::time::Instant::now();
+            while snapshot.load().generation == 1 {
+                assert!(changed.elapsed() < RESCAN * 3, "it was never found");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert!(changed.elapsed() >= RESCAN / 2, "somebody told");
+            stop.cancel();
+        };
+        tokio::join!(reloader.serve(stop.clone()), story);
+    }
 }

@@ -15,9 +15,11 @@ use crate::effect::{self, Begin, Recorder, Retried, Source};
 use crate::engine::Task;
 use crate::event::Content;
 use crate::ids::{PluginDigest, PluginName};
+use crate::ingress::wants_results;
 use crate::journal::{Claimed, Effects, Journal, JournalError, Schedule};
 use crate::kv::Kv;
 use crate::plugin::Plugin;
+use crate::versions::{Gone, Versions};
 
 /// How long a delivery stays with the version of the plugin that first wrote something for it.
 const PINNED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,12 +28,16 @@ const PINNED: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Runner {
     /// Where plugins and apps come from.
     pub snapshot: Snapshot,
+    /// Where older versions of plugins come from.
+    pub versions: Arc<Versions>,
     /// Where host calls are recorded.
     pub journal: Arc<dyn Journal>,
     /// The store of plugins' values.
     pub kv: Arc<dyn Kv>,
     /// The plugins' timers.
     pub schedule: Schedule,
+    /// Sent notices whose end is to be asked for.
+    pub notices: Schedule,
     /// Runs requests that must not be cut in half.
     pub outbound: TaskTracker,
     /// Not after the next time at which a parked plugin may try again.
@@ -68,17 +74,20 @@ impl Run for Runner {
         };
         let not_before = clock::earlier(clock::now(), PINNED);
         let plugin = match effect::pinned_to(&effects, not_before) {
-            None => current,
+            None => Arc::clone(current),
             Some(digest) => match active.version(name, digest) {
-                Some(plugin) => plugin,
-                None => {
-                    return Outcome::VersionGone {
-                        reason: version_gone(digest),
-                    };
-                }
+                Some(plugin) => Arc::clone(plugin),
+                None => match self.versions.load(current, digest).await {
+                    Ok(plugin) => plugin,
+                    Err(gone) => {
+                        return Outcome::VersionGone {
+                            reason: version_gone(digest, &gone),
+                        };
+                    }
+                },
             },
         };
-        let recorder = Arc::new(self.recorder(claimed, plugin, effects));
+        let recorder = Arc::new(self.recorder(claimed, &plugin, effects));
         let task = Task {
             plugin: name.clone(),
             envelope,
@@ -86,6 +95,7 @@ impl Run for Runner {
             client: app.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
+            notices: wants_results(&current.settings().events).then(|| self.notices.clone()),
             // What was taken away is taken away from older versions too.
             grant: current.grant(),
             egress: plugin.egress(),
@@ -157,11 +167,11 @@ impl Runner {
     }
 }
 
-fn version_gone(digest: PluginDigest) -> String {
+fn version_gone(digest: PluginDigest, gone: &Gone) -> String {
     let digest = digest.to_string();
     format!(
-        "the version {} of the plugin began it and is not loaded any more; that version could go on, another one might do \
-         things twice",
+        "the version {} of the plugin began it and is not there any more: {gone}; that version could go on, another one \
+         might do things twice",
         &digest[..12]
     )
 }

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// | `/redirect?URL` | 302 to the URL |
 /// | `/large` | 4 MiB |
 /// | `/drip` | a byte every 50 ms, for ever |
+/// | `/silence` | nothing, for ever |
 #[derive(Debug, Clone)]
 pub struct Web {
     /// Its address.
@@ -83,6 +84,9 @@ impl Web {
             "/redirect" => format!(
                 "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: {query}\r\ncontent-length: 0\r\n\r\n"
             ),
+            "/silence" => loop {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            },
             "/drip" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
                 loop {

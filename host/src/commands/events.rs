@@ -11,6 +11,7 @@ use belfry::journal::{Change, Effect, EventRecord, Filter, Place, SqliteJournal,
 use super::{ConfigFile, Output, print_json};
 
 mod amend;
+mod replay;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -18,6 +19,11 @@ pub(super) enum Command {
     List(List),
     /// Show one event with its text.
     Show(Show),
+    /// Run an event on the present version of its plugins; without --repair nothing is sent.
+    ///
+    /// A dry run prints what the plugin would call beside what is recorded. Works beside a running belfry (over its
+    /// operators' listener) and without one; without one a repair runs when belfry starts.
+    Replay(replay::Options),
     /// Run parked and dead deliveries again; what is pending of a single event at once.
     ///
     /// Works beside a running belfry (over its operators' listener) and without one.
@@ -76,6 +82,7 @@ pub(super) async fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 Output::Text => print!("{}", table(&events)),
             }
         }
+        Command::Replay(options) => return replay::run(options).await,
         Command::Retry(options) => return amend::run(options, Change::Retry).await,
         Command::Skip(options) => return amend::run(options, Change::Skip).await,
         Command::Show(show) => {

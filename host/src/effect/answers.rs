@@ -8,6 +8,8 @@ use crate::function::Function;
 pub enum Given {
     /// This is the answer, as JSON: `{"Ok": …}` or `{"Err": …}` with the fields of the WIT package.
     Answer(Json),
+    /// As [`Given::Answer`], unless the grant does not cover the call: then the plugin hears that.
+    Granted(Json),
     /// It is made, as it would be without this; not recorded, and not to be used for writes that must not happen.
     Make,
     /// There is no answer: the attempt ends with this reason.
@@ -18,4 +20,30 @@ pub enum Given {
 pub trait Answers: Send + Sync {
     /// The answer of the next call.
     fn answer(&self, function: Function, arguments: &Arguments) -> Given;
+
+    /// Hears what the plugin was told of a call that was made or may have been refused.
+    fn told(&self, _function: Function, _arguments: &Arguments, _answer: &Json) {}
+}
+
+/// What a write usually answers, for who stands in for the world; `number` makes ids differ. What a read answers only the
+/// world can know.
+pub fn usual(function: Function, number: u32) -> Option<String> {
+    Some(match function {
+        Function::ChatCreate => {
+            format!(r#"{{"Ok":{{"chat_id":"chat-{number}","conversation_id":"cid-{number}"}}}}"#)
+        }
+        Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
+        Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
+        Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
+        Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
+        Function::ChatUpdate
+        | Function::NoticeRecall
+        | Function::ApprovalTerminate
+        | Function::ApprovalExecute
+        | Function::ApprovalComment
+        | Function::RobotReply
+        | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
+        Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
+        _ => return None,
+    })
 }

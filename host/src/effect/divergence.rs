@@ -98,7 +98,7 @@ impl fmt::Display for Divergence {
 impl std::error::Error for Divergence {}
 
 /// The path of the first field in which two JSON texts differ; `None` if either is not known.
-fn first_difference(a: Option<&Json>, b: Option<&Json>) -> Option<String> {
+pub fn first_difference(a: Option<&Json>, b: Option<&Json>) -> Option<String> {
     let parse = |text: Option<&Json>| serde_json::from_str::<Value>(text?.expose()).ok();
     differing(&parse(a)?, &parse(b)?).map(|path| path.trim_start_matches('.').to_owned())
 }

@@ -15,15 +15,13 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttp, WasiHttpView};
 
+use super::recorded::count;
+use crate::call::Fate;
 use crate::destination::Refusal;
 use crate::egress::{Allowance, EgressError, Request, Response};
 use crate::engine::{Outbound, State, Task};
 use crate::function::Function;
 
-/// Bytes of a request's body.
-const MAX_REQUEST: usize = 1 << 20;
-/// Bytes of an answer's body.
-const MAX_RESPONSE: usize = 1 << 20;
 /// Time to connect, where a plugin limits only the wait for the answer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of a log line about a request.
@@ -62,10 +60,12 @@ fn handle(
         Ok(read) => read,
         Err(error) => {
             tell(&task, &error);
+            count(Function::HttpHandle, Fate::Refused);
             return Ok(Err(ErrorCode::HttpRequestDenied));
         }
     };
-    let Some(share) = state.traffic().share(MAX_RESPONSE) else {
+    let Some(share) = state.traffic().share(state.limits().http_answer) else {
+        count(Function::HttpHandle, Fate::Refused);
         return Ok(Err(ErrorCode::ConnectionLimitReached));
     };
     let Some(deadline) = state.deadline() else {
@@ -80,13 +80,18 @@ fn handle(
         pause: options.between_bytes_timeout,
         max_body: share.bytes(),
     };
+    let most = state.limits().http_request;
     let pending = spawn(async move {
         let body = match body {
-            Some(body) => gather(body).await?,
+            Some(body) => gather(body, most).await?,
             None => Bytes::new(),
         };
         let request = Request { body, ..request };
         let answer = exchange(&task, request, allowance).await;
+        count(
+            Function::HttpHandle,
+            answer.as_ref().map_or_else(fate, |_| Fate::Done),
+        );
         let answer = answer.map_err(|error| {
             tell(&task, &error);
             to_wasi(&error)
@@ -114,6 +119,18 @@ async fn exchange(
     } else {
         // A guest that is ended meanwhile does not cut the request in half.
         Outbound::new(&task.outbound, call).await
+    }
+}
+
+/// Whether a request without an answer can have arrived.
+fn fate(error: &EgressError) -> Fate {
+    match error {
+        EgressError::Refused(_)
+        | EgressError::Request
+        | EgressError::Name
+        | EgressError::Connect(_)
+        | EgressError::Tls(_) => Fate::Refused,
+        _ => Fate::Unknown,
     }
 }
 
@@ -154,14 +171,14 @@ fn method(method: &types::Method) -> Option<Method> {
     })
 }
 
-/// Waits until the guest has written the body and finished it.
-async fn gather(body: HyperOutgoingBody) -> Result<Bytes, Error> {
-    let body = Limited::new(body, MAX_REQUEST).collect().await;
+/// Waits until the guest has written the body, of at most so many bytes, and finished it.
+async fn gather(body: HyperOutgoingBody, most: usize) -> Result<Bytes, Error> {
+    let body = Limited::new(body, most).collect().await;
     match body {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) => Err(match error.downcast::<Error>() {
             Ok(error) => *error,
-            Err(_) => Error::HttpRequestBodySize(Some(MAX_REQUEST as u64)),
+            Err(_) => Error::HttpRequestBodySize(Some(most as u64)),
         }),
     }
 }

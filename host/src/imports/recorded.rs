@@ -14,6 +14,24 @@ use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
 use crate::journal::{Effect, JournalError, Place};
 use crate::kv::{KvError, Recording, Write};
+use crate::meter::Metric;
+
+/// What host calls came to.
+pub const HOST_CALLS: Metric = Metric::counter(
+    "belfry_host_calls_total",
+    &["function", "outcome"],
+    "Host calls of plugins by what they came to: done, refused, unknown, or replayed from the journal.",
+);
+
+/// Counts a call that was made.
+pub(super) fn count(function: Function, fate: Fate) {
+    HOST_CALLS.count_words(&[function.name(), fate.as_str()]);
+}
+
+/// Counts a call that the journal had the answer of.
+fn count_replayed(function: Function) {
+    HOST_CALLS.count_words(&[function.name(), "replayed"]);
+}
 
 /// A counted host call, before it is known whether it is made.
 pub(super) struct Call {
@@ -38,6 +56,13 @@ pub(super) enum Step {
 }
 
 impl State {
+    /// The delivery, for a call that it answers itself, which is done at once.
+    pub(super) fn answers(&mut self, function: Function) -> wasmtime::Result<Arc<Task>> {
+        let task = self.call(function)?;
+        count(function, Fate::Done);
+        Ok(task)
+    }
+
     /// Counts a call of the guest. `arguments` are what the guest gave and nothing else, in an order that never changes.
     pub(super) fn asks(
         &mut self,
@@ -64,13 +89,17 @@ impl Call {
             Source::Recorded(recorder) => recorder,
             Source::Given(answers) => {
                 return match answers.answer(self.function, &self.arguments) {
-                    Given::Make => Ok(make.await),
+                    Given::Make => {
+                        let told = make.await;
+                        answers.told(self.function, &self.arguments, &answer(&told).text);
+                        Ok(told)
+                    }
                     given => self.given(given),
                 };
             }
         };
         match recorder.next(self.function, &self.arguments)? {
-            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Answer(answer) => self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 let told = make.await;
                 self.keep(recorder, place, None, told)
@@ -94,14 +123,21 @@ impl Call {
             Source::Given(answers) => {
                 // A write that somebody stands in for is never made.
                 let given = answers.answer(self.function, &self.arguments);
+                if matches!(given, Given::Granted(_))
+                    && let Err(error) = allowed.await
+                {
+                    let told = A::refused(error);
+                    answers.told(self.function, &self.arguments, &answer(&told).text);
+                    return Ok(told);
+                }
                 return self.given(given);
             }
         };
         match recorder.next(self.function, &self.arguments)? {
-            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Answer(answer) => self.replay(&answer.text),
             Next::Reuse { place, of, answer } => {
-                let told = self.decode(&answer.text)?;
-                self.keep(&recorder, place, Some(of), told)
+                let told = self.replay(&answer.text)?;
+                Ok(self.note(&recorder, place, Some(of), told))
             }
             Next::Make { place } => {
                 if let Err(error) = allowed.await {
@@ -180,6 +216,7 @@ impl Call {
                 told = make(again).await;
             }
             failpoint::pass(Point::AfterRequest);
+            count(self.function, told.fate());
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
         };
@@ -197,6 +234,7 @@ impl Call {
         match begin {
             Some(stands_for) => self.keep(recorder, place, stands_for, told),
             None => {
+                count(self.function, told.fate());
                 recorder.end(place, self.function, answer(&told)).await;
                 Ok(told)
             }
@@ -217,14 +255,16 @@ impl Call {
                 return match answers.answer(self.function, &self.arguments) {
                     Given::Make => {
                         let outcome = self.task.kv.write(&self.task.plugin, write).await;
-                        Ok(answer_of::<T>(&outcome).1)
+                        let (kept, told) = answer_of::<T>(&outcome);
+                        answers.told(self.function, &self.arguments, &kept.text);
+                        Ok(told)
                     }
                     given => self.given(given),
                 };
             }
         };
         let place = match recorder.next(self.function, &self.arguments)? {
-            Next::Answer(answer) => return self.decode(&answer.text),
+            Next::Answer(answer) => return self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 place
             }
@@ -248,17 +288,19 @@ impl Call {
             None => {
                 let outcome = kv.write(plugin, write).await;
                 let (answer, told) = answer_of::<T>(&outcome);
+                count(self.function, answer.fate);
                 let call = recorder.call(place, self.function, self.arguments.clone());
                 recorder.keep(call, answer);
                 return Ok(told);
             }
         };
         let (answer, told) = answer_of::<T>(&outcome);
+        count(self.function, answer.fate);
         recorder.joined(answer.fate);
         Ok(told)
     }
 
-    /// Records a call that has ended and changed nothing, and tells the plugin.
+    /// Records a call that was made, or refused, and tells the plugin.
     fn keep<A: Told>(
         &self,
         recorder: &Recorder,
@@ -266,6 +308,18 @@ impl Call {
         stands_for: Option<Place>,
         told: A,
     ) -> wasmtime::Result<A> {
+        count(self.function, told.fate());
+        Ok(self.note(recorder, place, stands_for, told))
+    }
+
+    /// Records a call that has ended and changed nothing.
+    fn note<A: Told>(
+        &self,
+        recorder: &Recorder,
+        place: Place,
+        stands_for: Option<Place>,
+        told: A,
+    ) -> A {
         let mut told = told;
         let mut kept = answer(&told);
         // What was done once must be told as it was.
@@ -275,12 +329,18 @@ impl Call {
         }
         let call = recorder.call(place, self.function, self.arguments.clone());
         recorder.keep(Effect { stands_for, ..call }, kept);
-        Ok(told)
+        told
+    }
+
+    /// The answer that the journal has.
+    fn replay<A: Told>(&self, text: &Json) -> wasmtime::Result<A> {
+        count_replayed(self.function);
+        self.decode(text)
     }
 
     fn given<A: Told>(&self, given: Given) -> wasmtime::Result<A> {
         let reason = match given {
-            Given::Answer(text) => return self.decode(&text),
+            Given::Answer(text) | Given::Granted(text) => return self.decode(&text),
             Given::Make => "it must not be made".to_owned(),
             Given::Nothing(reason) => reason,
         };

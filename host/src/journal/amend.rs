@@ -18,7 +18,8 @@ pub struct Selection {
     pub event: Option<EventId>,
     /// Of this plugin.
     pub plugin: Option<PluginName>,
-    /// In one of these states; if empty, parked and dead, and of a single event pending too.
+    /// In one of these states; if empty, parked and dead, and of a single event pending too. Done ones whose event has
+    /// lost its text are never meant.
     pub states: BTreeSet<State>,
     /// With this text in their reason, whatever the case of ASCII letters.
     pub reason: Option<String>,
@@ -29,7 +30,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The states that are meant. Never `done`: what is done stays done, and a replay is something else.
+    /// The states that are meant. What is done is meant only where that is said: it runs again as a repair.
     pub(super) fn states(&self) -> Vec<State> {
         let mut states: Vec<State> = self.states.iter().copied().collect();
         if states.is_empty() {
@@ -38,7 +39,6 @@ impl Selection {
                 states.push(State::Pending);
             }
         }
-        states.retain(|state| *state != State::Done);
         states
     }
 

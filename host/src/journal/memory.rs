@@ -39,12 +39,12 @@ struct Inner {
 struct Entry {
     envelope: Envelope,
     kind: &'static str,
-    key: Option<Arc<str>>,
     deliveries: Vec<Delivery>,
 }
 
 struct Delivery {
     plugin: PluginName,
+    key: Option<Arc<str>>,
     state: State,
     attempts: u32,
     spared: u32,
@@ -153,6 +153,7 @@ impl Journal for MemoryJournal {
         for (plugin, due_at) in first_due(envelope.received_at, &plugins) {
             deliveries.push(Delivery {
                 plugin: plugin.clone(),
+                key: key.clone(),
                 state: State::Pending,
                 attempts: 0,
                 spared: 0,
@@ -165,7 +166,6 @@ impl Journal for MemoryJournal {
         }
         let entry = Entry {
             kind: kind.as_str(),
-            key,
             deliveries,
             envelope,
         };
@@ -279,7 +279,7 @@ impl Journal for MemoryJournal {
                     Some(Change::Retry) => {
                         (delivery.state, delivery.due_at) = (State::Pending, now);
                         (delivery.attempts, delivery.spared) = (0, 0);
-                        let key = entry.key.clone();
+                        let key = delivery.key.clone();
                         let again = queue::Entry::new(id, key, received_at, now).stored();
                         queue.insert(&delivery.plugin, again);
                         if let Some(effects) = effects.get_mut(&place) {
@@ -296,6 +296,35 @@ impl Journal for MemoryJournal {
             }
         }
         Ok(amended)
+    }
+
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
+        let mut inner = self.inner();
+        let Inner { events, queue, .. } = &mut *inner;
+        let entry = events.get_mut(&id.event.order());
+        let Some(entry) = entry.filter(|entry| entry.envelope.id == id.event) else {
+            return Ok(false);
+        };
+        if entry
+            .deliveries
+            .iter()
+            .any(|delivery| delivery.plugin == id.plugin)
+        {
+            return Ok(false);
+        }
+        let key: Option<Arc<str>> = Some(key.into());
+        let given = queue::Entry::new(id.event, key.clone(), entry.envelope.received_at, now);
+        queue.insert(&id.plugin, given.stored());
+        entry.deliveries.push(Delivery {
+            plugin: id.plugin.clone(),
+            key,
+            state: State::Pending,
+            attempts: 0,
+            spared: 0,
+            due_at: now,
+            reason: None,
+        });
+        Ok(true)
     }
 
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
@@ -342,7 +371,7 @@ impl Journal for MemoryJournal {
                     state: delivery.state,
                     attempts: delivery.attempts,
                     reason: delivery.reason.clone(),
-                    key: entry
+                    key: delivery
                         .key
                         .as_deref()
                         .map_or_else(|| entry.envelope.id.to_string(), str::to_owned),

@@ -54,16 +54,8 @@ impl SqliteJournal {
         let found = store
             .read(|connection| Ok(mark::secret(connection)))
             .await?;
-        let secret = match found {
-            Some(secret) => secret,
-            None => {
-                let secret = clock::secret();
-                store
-                    .write(move |connection| mark::begin(connection, &secret))
-                    .await?;
-                secret
-            }
-        };
+        // A new one comes into the file with the first mark.
+        let secret = found.unwrap_or_else(clock::secret);
         let load::Loaded {
             state,
             last,
@@ -73,16 +65,19 @@ impl SqliteJournal {
             .read(move |connection| load::load(connection, &secret))
             .await?;
         clock::ids_go_on_after(last);
-        if !repair.is_empty() {
-            store
-                .write_later(move |connection| repair.write(connection, &secret))
-                .await?;
-        }
         let journal = Self {
             store,
             shared: Arc::new(Shared::new(state)),
             secret,
         };
+        if !repair.is_empty() {
+            let repaired = journal
+                .store
+                .write(move |connection| repair.write(connection, &secret));
+            if let Err(error) = repaired.await {
+                tracing::error!(%error, "cannot write anew what is known of dedupe keys");
+            }
+        }
         for id in damaged {
             let (event, plugin) = (id.event, &id.plugin);
             tracing::error!(%event, %plugin, "a delivery is damaged and parked");
@@ -368,7 +363,7 @@ impl Journal for SqliteJournal {
         };
         let open = state == State::Pending;
         let row = DeliveryRow {
-            sum: sums::of_delivery(id),
+            sum: sums::of_delivery(id, None),
             id: id.clone(),
             state,
             attempts: attempts + 1,
@@ -423,6 +418,19 @@ impl Journal for SqliteJournal {
                 None => return Ok(amended),
             }
         }
+    }
+
+    async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
+        let (id, key, shared) = (id.clone(), key.to_owned(), Arc::clone(&self.shared));
+        let (of_settle, its_key) = (id.clone(), key.clone());
+        let given = self.store.write_then(
+            move |connection| amend::give(connection, &id, &key, now),
+            move |given| {
+                let received_at = given.copied().flatten();
+                amend::settle_given(&of_settle, &its_key, now, received_at, &shared);
+            },
+        );
+        Ok(given.await?.is_some())
     }
 
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {

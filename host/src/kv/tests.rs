@@ -1,5 +1,7 @@
 //! What every key-value store keeps to: one suite, run on each implementation.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::store::sqlite::Store;
 
@@ -10,6 +12,7 @@ async fn on_each<F: AsyncFn(&dyn Kv)>(story: F) {
     ))
     .await;
     story(&MemoryKv::default()).await;
+    story(&Overlay::new(Arc::new(MemoryKv::default()))).await;
 }
 
 fn set(key: &str, value: &[u8]) -> Write {
@@ -152,4 +155,55 @@ async fn limits_hold_exactly() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_overlay_shows_its_own_writes_and_changes_nothing_below() {
+    let a = PluginName::from("a");
+    let below = Arc::new(MemoryKv::default());
+    for key in ["k/1", "k/2", "k/4"] {
+        below.write(&a, set(key, b"below")).await.unwrap();
+    }
+    let overlay = Overlay::new(Arc::clone(&below) as _);
+    let gone = Write {
+        value: None,
+        ..set("k/2", b"")
+    };
+    overlay.write(&a, gone).await.unwrap();
+    overlay.write(&a, set("k/3", b"above")).await.unwrap();
+    overlay.write(&a, set("k/4", b"above")).await.unwrap();
+    let mut shown = Vec::new();
+    for key in overlay.keys(&a, "k/", None, 10).await.unwrap() {
+        let value = overlay.get(&a, &key).await.unwrap().unwrap();
+        shown.push((key, String::from_utf8(value).unwrap()));
+    }
+    let expected = [("k/1", "below"), ("k/3", "above"), ("k/4", "above")];
+    assert_eq!(
+        shown,
+        expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+    );
+    assert_eq!(
+        overlay.keys(&a, "k/", Some("k/1"), 1).await.unwrap(),
+        ["k/3"]
+    );
+    assert_eq!(overlay.get(&a, "k/2").await.unwrap(), None);
+    // What is below counts against the space.
+    let most = Write {
+        max_total: 8 + 8 + 8 + 3,
+        ..set("k/5", b"")
+    };
+    assert_eq!(overlay.write(&a, most.clone()).await, Ok(true));
+    let more = Write {
+        max_total: most.max_total,
+        ..set("k/6", b"")
+    };
+    assert_eq!(overlay.write(&a, more).await, Err(KvError::Full(27)));
+    assert_eq!(
+        below.keys(&a, "", None, 10).await.unwrap(),
+        ["k/1", "k/2", "k/4"]
+    );
+    assert_eq!(
+        below.get(&a, "k/4").await.unwrap().as_deref(),
+        Some(&b"below"[..])
+    );
 }

@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::engine::Sandbox;
 use crate::ids::PluginDigest;
 use crate::plugin::{Component, LoadError, Plugin};
+use crate::versions::Versions;
 
 /// A snapshot, and what of its configuration is not in it.
 pub(super) struct Built {
@@ -18,7 +19,13 @@ pub(super) struct Built {
 }
 
 /// Builds a snapshot. Where something is refused, `present` fills in; without it, it is missing from the result.
-pub(super) async fn build(config: Config, sandbox: &Sandbox, present: Option<&Active>) -> Built {
+/// `versions` keeps the components of what is loaded.
+pub(super) async fn build(
+    config: Config,
+    sandbox: &Sandbox,
+    versions: Option<&Versions>,
+    present: Option<&Active>,
+) -> Built {
     let mut refused = Vec::new();
     let apps = apps(&config, present, &mut refused);
     let mut files = Files::default();
@@ -30,7 +37,7 @@ pub(super) async fn build(config: Config, sandbox: &Sandbox, present: Option<&Ac
             .await;
         let digest = read.as_ref().ok().map(Component::digest);
         let loaded = match read {
-            Ok(component) => load(settings, sandbox, component, current).await,
+            Ok(component) => load(settings, sandbox, versions, component, current).await,
             Err(reason) => Err(reason),
         };
         match loaded {
@@ -73,6 +80,7 @@ fn apps(config: &Config, present: Option<&Active>, refused: &mut Vec<Refusal>) -
 async fn load(
     settings: &config::Plugin,
     sandbox: &Sandbox,
+    versions: Option<&Versions>,
     component: Component,
     current: Option<&Arc<Plugin>>,
 ) -> Result<Arc<Plugin>, String> {
@@ -82,9 +90,12 @@ async fn load(
     {
         return Ok(Arc::clone(current));
     }
-    let plugin = Plugin::load(sandbox, settings.clone(), component)
+    let plugin = Plugin::load(sandbox, settings.clone(), component.clone())
         .await
         .map_err(|error| error.to_string())?;
+    if let Some(versions) = versions {
+        versions.keep(&component).await;
+    }
     for unused in plugin.unused_grants() {
         tracing::warn!(plugin = %settings.name, grant = unused, "a grant is not asked for by the plugin");
     }

@@ -9,7 +9,6 @@ use notify_debouncer_full::notify::RecursiveMode;
 use tokio::sync::Notify;
 
 use super::{DEBOUNCE, RESCAN};
-use crate::active::Active;
 use crate::config::Config;
 
 /// The stamps of all files that a snapshot comes from.
@@ -18,21 +17,21 @@ pub(super) type Stamps = BTreeMap<PathBuf, Stamp>;
 /// Size and time of a file; `None` when there is none.
 type Stamp = Option<(u64, std::time::SystemTime)>;
 
-/// Looks at all files of a snapshot; off the runtime, because there may be a thousand of them on a slow disk.
-pub(super) async fn look(path: &Path, active: &Arc<Active>) -> Stamps {
-    let (path, active) = (path.to_owned(), Arc::clone(active));
-    tokio::task::spawn_blocking(move || stamps(&path, &active.config))
+/// Looks at files; off the runtime, because there may be a thousand of them on a slow disk.
+pub(super) async fn look(files: HashSet<PathBuf>) -> Stamps {
+    tokio::task::spawn_blocking(move || stamps(files))
         .await
         .unwrap_or_default()
 }
 
-fn files(path: &Path, config: &Config) -> HashSet<PathBuf> {
+/// All files of a snapshot.
+pub(super) fn files(path: &Path, config: &Config) -> HashSet<PathBuf> {
     let components = config.plugins.iter().map(|plugin| plugin.component.clone());
     components.chain([path.to_owned()]).collect()
 }
 
-pub(super) fn stamps(path: &Path, config: &Config) -> Stamps {
-    files(path, config)
+pub(super) fn stamps(files: HashSet<PathBuf>) -> Stamps {
+    files
         .into_iter()
         .map(|file| {
             let stamp = std::fs::metadata(&file)

@@ -21,6 +21,8 @@ CREATE TABLE event (
 CREATE TABLE delivery (
     seq         INTEGER NOT NULL,
     plugin      TEXT NOT NULL,
+    -- Of one that a person gave to a plugin that its event does not name: what it is in order with. Otherwise NULL.
+    key         TEXT,
     state       TEXT NOT NULL,
     attempts    INTEGER NOT NULL,
     -- Attempts among them that do not count, because DingTalk was to blame.
@@ -28,7 +30,7 @@ CREATE TABLE delivery (
     due_at      INTEGER NOT NULL,
     reason      TEXT,
     finished_at INTEGER,
-    -- Over the event's id and the plugin.
+    -- Over the event's id, plugin and key.
     sum         INTEGER NOT NULL,
     PRIMARY KEY (seq, plugin)
 ) STRICT, WITHOUT ROWID;

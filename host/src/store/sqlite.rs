@@ -160,6 +160,23 @@ impl Store {
         Self::open_within(path, Duration::ZERO)
     }
 
+    /// Reads the file, which another process may be writing. Every write is answered with [`StoreError::Closed`].
+    pub fn open_to_read(path: &Path) -> Self {
+        let (jobs, _) = mpsc::channel(1);
+        Self {
+            jobs,
+            readers: Arc::new(Readers {
+                path: path.to_owned(),
+                idle: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Whether another process has the store at this moment.
+    pub fn is_in_use(path: &Path) -> bool {
+        matches!(lock::take(path, Duration::ZERO), Err(StoreError::InUse(_)))
+    }
+
     fn open_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let lock = lock::take(path, patience)?;
         report_log(path);

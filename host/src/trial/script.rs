@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::case::Scripted;
 use super::report::Made;
 use crate::call::{Arguments, Json};
-use crate::effect::{Answers, Given};
+use crate::effect::{Answers, Given, usual};
 use crate::function::Function;
 
 /// The answers that are left, and the calls so far.
@@ -99,26 +99,4 @@ fn is_own_value(function: Function) -> bool {
             | Function::KvDelete
             | Function::KvCompareAndSet
     )
-}
-
-/// What a write usually answers. What a read answers only its author can know.
-fn usual(function: Function, number: u32) -> Option<String> {
-    Some(match function {
-        Function::ChatCreate => {
-            format!(r#"{{"Ok":{{"chat_id":"chat-{number}","conversation_id":"cid-{number}"}}}}"#)
-        }
-        Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
-        Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
-        Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
-        Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
-        Function::ChatUpdate
-        | Function::NoticeRecall
-        | Function::ApprovalTerminate
-        | Function::ApprovalExecute
-        | Function::ApprovalComment
-        | Function::RobotReply
-        | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
-        Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
-        _ => return None,
-    })
 }

@@ -9,6 +9,8 @@ use belfry::config::Config;
 use belfry::ids::EventId;
 use belfry::journal::{Amended, Change, Journal, SqliteJournal};
 use belfry::store::sqlite::{Store, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::commands::{ConfigFile, Output, print_json};
 
@@ -54,7 +56,7 @@ pub(crate) struct Options {
     output: Output,
 }
 
-fn time(text: &str) -> Result<jiff::Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<jiff::Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
@@ -129,16 +131,23 @@ async fn send(config: &Config, request: &AmendRequest, change: Change) -> anyhow
             store.close().await;
             Ok(amended)
         }
-        Err(StoreError::InUse(_)) => ask(config, request, change).await,
+        Err(StoreError::InUse(_)) => {
+            let word = match change {
+                Change::Retry => "retry",
+                Change::Skip => "skip",
+            };
+            ask(config, word, request).await
+        }
         Err(error) => Err(error).with_context(|| format!("cannot open the store {path:?}")),
     }
 }
 
-async fn ask(config: &Config, request: &AmendRequest, change: Change) -> anyhow::Result<Amended> {
-    let word = match change {
-        Change::Retry => "retry",
-        Change::Skip => "skip",
-    };
+/// Lets the belfry that runs do it.
+pub(super) async fn ask<T: DeserializeOwned>(
+    config: &Config,
+    word: &str,
+    request: &impl Serialize,
+) -> anyhow::Result<T> {
     let url = format!("http://{}/api/events/{word}", config.server.admin);
     let client = reqwest::Client::builder().no_proxy().build()?;
     let answer = client.post(&url).json(request).send().await;

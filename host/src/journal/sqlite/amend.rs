@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::append::bear;
+use super::load::names;
 use super::state::Shared;
-use super::{effects, event_id};
+use super::{effects, event_id, sums, text};
 use crate::clock::UnixMs;
 use crate::ids::DeliveryId;
 use crate::journal::State;
@@ -147,11 +148,15 @@ fn find(
         .map(|state| format!("'{}'", state.as_str()))
         .collect();
     let mut sql = format!(
-        "SELECT e.id, d.plugin, e.key, e.received_at FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.state IN ({}) AND d.state <> 'done' AND (d.seq, d.plugin) > (?, ?)",
+        "SELECT e.id, d.plugin, coalesce(d.key, e.key), e.received_at FROM delivery d JOIN event e ON e.seq = d.seq
+         WHERE d.state IN ({}) AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)",
         states.join(", ")
     );
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(after.0), Box::new(after.1.clone())];
+    if !selection.states().contains(&State::Done) {
+        // The condition of the index, word for word.
+        sql.push_str(" AND d.state <> 'done'");
+    }
     let mut narrow = |condition: &str, value: Box<dyn ToSql>| {
         sql.push_str(" AND ");
         sql.push_str(condition);
@@ -216,4 +221,56 @@ fn set(
             .execute(params![place.0, place.1, State::Done.as_str(), SKIPPED, now.0])?,
     };
     Ok(())
+}
+
+/// Adds a delivery of an event that is there with its text. Answers with when the event came, if it did; [`settle_given`]
+/// must follow.
+pub(super) fn give(
+    connection: &Connection,
+    id: &DeliveryId,
+    key: &str,
+    now: UnixMs,
+) -> rusqlite::Result<Option<UnixMs>> {
+    let event = connection
+        .prepare_cached(
+            "SELECT plugins, received_at FROM event WHERE seq = ?1 AND id = ?2 AND raw <> ''",
+        )?
+        .query_row(params![id.event.order(), id.event.as_bytes()], |row| {
+            Ok((names(&text(row, 0)?), UnixMs(row.get(1)?)))
+        })
+        .optional()?;
+    let Some((plugins, received_at)) = event else {
+        return Ok(None);
+    };
+    // A delivery that was never attempted has no row.
+    if plugins.contains(&id.plugin) {
+        return Ok(None);
+    }
+    let given = connection
+        .prepare_cached(
+            "INSERT INTO delivery (seq, plugin, key, state, attempts, spared, due_at, sum)
+             VALUES (?1, ?2, ?3, 'pending', 0, 0, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            id.event.order(),
+            id.plugin.as_str(),
+            key,
+            now.0,
+            sums::of_delivery(id, Some(key)),
+        ])?;
+    Ok((given == 1).then_some(received_at))
+}
+
+/// Takes over what came of it, on the writer's thread.
+pub(super) fn settle_given(
+    id: &DeliveryId,
+    key: &str,
+    now: UnixMs,
+    received_at: Option<UnixMs>,
+    shared: &Shared,
+) {
+    if let Some(received_at) = received_at {
+        let entry = Entry::new(id.event, Some(key.into()), received_at, now);
+        shared.lock().queue.insert(&id.plugin, entry.stored());
+    }
 }

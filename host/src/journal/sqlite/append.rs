@@ -239,7 +239,7 @@ pub(super) fn bear(
             plugin.as_str(),
             State::Pending.as_str(),
             due_at.0,
-            sums::of_delivery(&id),
+            sums::of_delivery(&id, None),
         ])?;
     Ok(())
 }

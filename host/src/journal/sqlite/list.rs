@@ -139,7 +139,7 @@ fn deliveries(
             })
             .collect();
     let mut rows = connection.prepare_cached(
-        "SELECT plugin, state, attempts, reason, due_at FROM delivery WHERE seq = ?1",
+        "SELECT plugin, state, attempts, reason, due_at, key FROM delivery WHERE seq = ?1",
     )?;
     let rows = rows.query_map([event.get::<_, i64>(0)?], |row| {
         let state = State::from_text(&text(row, 1)?).ok_or_else(|| damaged(1, "unknown state"))?;
@@ -148,7 +148,9 @@ fn deliveries(
             state,
             attempts: row.get(2)?,
             reason: row.get(3)?,
-            key: key.clone(),
+            key: row
+                .get::<_, Option<String>>(5)?
+                .unwrap_or_else(|| key.clone()),
             due_at: if state == State::Pending {
                 Some(timestamp(row.get(4)?))
             } else {

@@ -171,7 +171,7 @@ fn load_open(connection: &Connection, queue: &mut Queue) -> rusqlite::Result<()>
     for index in ["", "NOT INDEXED"] {
         // The condition of the index, word for word.
         let sql = format!(
-            "SELECT d.seq, e.id, e.received_at, e.key, d.plugin, d.attempts, d.spared, d.due_at
+            "SELECT d.seq, e.id, e.received_at, coalesce(d.key, e.key), d.plugin, d.attempts, d.spared, d.due_at
              FROM delivery d {index} CROSS JOIN event e ON e.seq = d.seq WHERE d.state = 'pending' AND d.state <> 'done'"
         );
         first = pass(connection, &sql, &[], &mut |row| {
@@ -228,9 +228,10 @@ impl Unborn<'_> {
         }
         let rows = self
             .connection
-            .prepare_cached("SELECT plugin, sum FROM delivery WHERE seq = ?1")?
+            .prepare_cached("SELECT plugin, key, sum FROM delivery WHERE seq = ?1")?
             .query_map([head.id.order()], |row| {
-                Ok((text(row, 0)?, row.get::<_, i64>(1)?))
+                let key: Option<String> = row.get(1)?;
+                Ok((text(row, 0)?, key, row.get::<_, i64>(2)?))
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let delivery = |plugin: &PluginName| DeliveryId {
@@ -238,12 +239,12 @@ impl Unborn<'_> {
             plugin: plugin.clone(),
         };
         // A row that is not what it was may be that of any delivery.
-        let is_sound = rows.iter().all(|(plugin, sum)| {
-            let plugin = PluginName::from(plugin.as_str());
-            head.plugins.contains(&plugin) && *sum == sums::of_delivery(&delivery(&plugin))
+        let is_sound = rows.iter().all(|(plugin, key, sum)| {
+            let id = delivery(&plugin.as_str().into());
+            sums::is_sound(&id, &head.plugins, key.as_deref(), *sum)
         });
         for (plugin, due_at) in first_due(head.received_at, &head.plugins) {
-            if rows.iter().any(|(found, _)| found == plugin.as_str()) {
+            if rows.iter().any(|(found, ..)| found == plugin.as_str()) {
                 continue;
             }
             if !is_sound {

@@ -78,11 +78,6 @@ pub(super) fn secret(connection: &Connection) -> Option<Secret> {
         .ok()
 }
 
-/// Begins with a secret and no mark.
-pub(super) fn begin(connection: &Connection, secret: &Secret) -> rusqlite::Result<()> {
-    Mark::default().write(connection, secret)
-}
-
 /// Moves the mark on, within a transaction. Answers how far; [`settle`] must follow.
 pub(super) fn advance(
     connection: &Connection,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{damaged, event_id, text};
 use crate::clock::UnixMs;
 use crate::event::{Envelope, Origin};
-use crate::ids::DeliveryId;
+use crate::ids::{DeliveryId, PluginName};
 use crate::journal::known::Secret;
 
 /// The row of an event.
@@ -77,13 +77,28 @@ impl Stored {
     }
 }
 
-/// Of what never changes in a delivery.
-pub(super) fn of_delivery(id: &DeliveryId) -> i64 {
+/// Of what never changes in a delivery; `key` is its own, if it has one.
+pub(super) fn of_delivery(id: &DeliveryId, key: Option<&str>) -> i64 {
     let mut sum = Sha256::new();
     sum.update(id.event.as_bytes());
     sum.update(id.plugin.as_str());
+    if let Some(key) = key {
+        sum.update([0]);
+        sum.update(key);
+    }
     // Half is enough for a short row.
     first_bytes(sum) >> 32
+}
+
+/// Whether a row of a delivery is as it was written. Only one that a person gave, which has a key of its own, may be for a
+/// plugin that its event does not name.
+pub(super) fn is_sound(
+    id: &DeliveryId,
+    plugins: &[PluginName],
+    key: Option<&str>,
+    sum: i64,
+) -> bool {
+    (key.is_some() || plugins.contains(&id.plugin)) && sum == of_delivery(id, key)
 }
 
 /// Of the mark.

@@ -194,3 +194,59 @@ async fn very_many_are_changed_in_pieces() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_done_runs_again_only_where_that_is_said() {
+    on_each(async |journal| {
+        let first = event("acme", "k", &["a"]);
+        let id = first.envelope.id;
+        journal.append(first).await.unwrap();
+        let claimed = claim(&journal, NOW).await.remove(0);
+        journal
+            .finish(&claimed.id, Ending::Done, NOW)
+            .await
+            .unwrap();
+        let of_it = Selection {
+            event: Some(id),
+            ..Selection::default()
+        };
+        assert_eq!(amend(&journal, &of_it, Change::Retry).await, amended(0, 0));
+        let done = Selection {
+            states: [State::Done].into(),
+            ..of_it
+        };
+        assert_eq!(amend(&journal, &done, Change::Retry).await, amended(1, 0));
+        let claimed = claim(&journal, NOW).await.remove(0);
+        assert_eq!((claimed.id.event, claimed.attempts), (id, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plugin_is_given_an_event_that_it_did_not_get_once_and_in_its_order() {
+    on_each(async |journal| {
+        let [old, young] = [event("acme", "k", &["b"]), event("acme", "k", &["a"])];
+        let id = |event: &NewEvent, plugin: &str| DeliveryId {
+            event: event.envelope.id,
+            plugin: plugin.into(),
+        };
+        let (given, had) = (id(&old, "a"), id(&old, "b"));
+        let missing = id(&event("acme", "k", &[]), "a");
+        journal.append(old).await.unwrap();
+        journal.append(young).await.unwrap();
+        assert!(journal.give(&given, "k", NOW).await.unwrap());
+        for id in [&given, &had, &missing] {
+            assert!(!journal.give(id, "k", NOW).await.unwrap(), "{id:?}");
+        }
+        let claimed = claim(&journal, NOW).await;
+        let of_a: Vec<_> = claimed
+            .iter()
+            .filter(|claimed| claimed.id.plugin == given.plugin)
+            .collect();
+        assert_eq!(of_a.len(), 1, "one at a time of its key");
+        assert_eq!(of_a[0].id, given, "the older one goes first");
+        journal.finish(&given, Ending::Done, NOW).await.unwrap();
+        assert_eq!(claim(&journal, NOW).await.len(), 1);
+    })
+    .await;
+}
