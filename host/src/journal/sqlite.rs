@@ -61,6 +61,7 @@ impl SqliteJournal {
             last,
             damaged,
             repair,
+            mark,
         } = store
             .read(move |connection| load::load(connection, &secret))
             .await?;
@@ -71,9 +72,10 @@ impl SqliteJournal {
             secret,
         };
         if !repair.is_empty() {
+            let mark = found.is_none().then_some(mark);
             let repaired = journal
                 .store
-                .write(move |connection| repair.write(connection, &secret));
+                .write(move |connection| repair.write(connection, &secret, mark.as_ref()));
             if let Err(error) = repaired.await {
                 tracing::error!(%error, "cannot write anew what is known of dedupe keys");
             }

@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     /// Deliveries of which nobody knows whether they were attempted.
     pub(super) damaged: Vec<DeliveryId>,
     pub(super) repair: Repair,
+    /// The mark of the file.
+    pub(super) mark: Mark,
 }
 
 /// From, to, and the keys of the events between.
@@ -104,6 +106,7 @@ pub(super) fn load(connection: &Connection, secret: &Secret) -> rusqlite::Result
         last: last.unwrap_or(0),
         damaged,
         repair,
+        mark,
     })
 }
 
@@ -319,7 +322,16 @@ impl Repair {
         self.drop.is_empty() && self.add.is_empty()
     }
 
-    pub(super) fn write(&self, connection: &Connection, secret: &Secret) -> rusqlite::Result<()> {
+    /// With the mark as well, if that had no secret: the pieces mean nothing without the one that is in the file.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        secret: &Secret,
+        mark: Option<&Mark>,
+    ) -> rusqlite::Result<()> {
+        if let Some(mark) = mark {
+            mark.write(connection, secret)?;
+        }
         for id in &self.drop {
             connection.execute("DELETE FROM known WHERE id = ?1", params![id])?;
         }

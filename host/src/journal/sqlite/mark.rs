@@ -57,7 +57,7 @@ impl Mark {
         }
     }
 
-    fn write(&self, connection: &Connection, secret: &Secret) -> rusqlite::Result<()> {
+    pub(super) fn write(&self, connection: &Connection, secret: &Secret) -> rusqlite::Result<()> {
         let unborn: Vec<u8> = self
             .unborn
             .iter()
