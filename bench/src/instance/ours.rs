@@ -9,7 +9,7 @@ use belfry::call::{Answer, Arguments, Fate, Json};
 use belfry::clock;
 use belfry::config::{Grant, Limits};
 use belfry::effect::{Begin, Next, Recorder, Source};
-use belfry::engine::{Outbound, Sandbox, State, Task};
+use belfry::engine::{Halted, Outbound, Sandbox, State, Task};
 use belfry::event::{Content, Envelope, Origin};
 use belfry::function::Function;
 use belfry::ids::{DeliveryId, PluginDigest, PluginName};
@@ -102,6 +102,7 @@ impl Handle for Ours {
             settings: Arc::clone(&self.settings),
             source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
+            halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };
         let event = to_guest(&task.envelope, &task.content);
@@ -193,7 +194,7 @@ impl robot::Host for AnsweredRobot<'_> {
         let mentions = dingtalk::Mentions::from(mentions);
         let recorder = Arc::clone(recorder);
         let call = async move {
-            let _busy = recorder.busy().await;
+            let _busy = recorder.busy().await?;
             let begun = recorder.call(place, Function::RobotReply, arguments);
             recorder.begin(begun).await?;
             // What the request would be made of lives until it is answered.
