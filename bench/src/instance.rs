@@ -8,13 +8,16 @@
 mod floor;
 mod ours;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use belfry::app::METRICS;
 use belfry::config::{Engine, Limits};
 use belfry::engine::Sandbox;
 use belfry::ids::PluginDigest;
+use belfry::meter::Meter;
 
 use crate::places::Places;
 use crate::report::{Goal, Line, Unit};
@@ -25,18 +28,8 @@ const BATCH: u32 = 16;
 
 /// Measures microseconds an event.
 pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
-    let bytes = std::fs::read(places.plugin("echo")?).context("cannot read echo.wasm")?;
-    let sandbox = Sandbox::new(&Engine {
-        max_concurrent: 64,
-        cache: None,
-    })?;
-    let digest = PluginDigest::of(&bytes);
-    let component = sandbox
-        .compile(digest, bytes.into(), Limits::default().compile)
-        .await?;
-    let ours = ours::Ours::new(&sandbox, &component)?;
-    let floor = floor::Floor::new(sandbox.engine(), &component)?;
-    let (ours, floor) = (Arc::new(ours), Arc::new(floor));
+    let text = "hello, what is the state of the deployment?";
+    let Sides { ours, floor } = Sides::of(&places.plugin("echo")?, text).await?;
     let rounds = rounds
         .take(async |side, time| match side {
             // On workers of the runtime, where plugins run.
@@ -53,9 +46,39 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
 }
 
 /// One way to handle the event.
-trait Handle: Send + Sync + 'static {
+pub(crate) trait Handle: Send + Sync + 'static {
     /// Handles it once, in a fresh instance.
     fn handle(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// A component that handles a message in both ways, in one engine.
+pub(crate) struct Sides {
+    /// As belfry does it.
+    pub(crate) ours: Arc<ours::Ours>,
+    /// As little as wasmtime can.
+    pub(crate) floor: Arc<floor::Floor>,
+}
+
+impl Sides {
+    /// Compiles the component; both sides will handle a message of that text.
+    pub(crate) async fn of(component: &Path, text: &str) -> anyhow::Result<Self> {
+        // As in a running host, where counting is not free.
+        Meter::start(METRICS);
+        let bytes = std::fs::read(component)
+            .with_context(|| format!("cannot read {}", component.display()))?;
+        let sandbox = Sandbox::new(&Engine {
+            max_concurrent: 64,
+            cache: None,
+        })?;
+        let digest = PluginDigest::of(&bytes);
+        let component = sandbox
+            .compile(digest, bytes.into(), Limits::default().compile * 10)
+            .await?;
+        Ok(Self {
+            ours: Arc::new(ours::Ours::new(&sandbox, &component, text)?),
+            floor: Arc::new(floor::Floor::new(sandbox.engine(), &component, text)?),
+        })
+    }
 }
 
 async fn repeat(side: Arc<impl Handle>, time: Duration) -> anyhow::Result<f64> {

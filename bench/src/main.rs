@@ -6,6 +6,7 @@
 mod callback;
 mod instance;
 mod journal;
+mod languages;
 mod machine;
 mod memory;
 mod places;
@@ -19,6 +20,7 @@ mod start;
 mod swap;
 mod throughput;
 mod upstream;
+mod walk;
 mod zoo;
 
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ enum Name {
     Callback,
     /// One event in a fresh instance, against bare wasmtime.
     Instance,
+    /// The sample `hello` in every language, against bare wasmtime.
+    Languages,
     /// From HTTP push to recorded API call, against the same handler without wasm.
     Throughput,
     /// Durable appends, against raw inserts.
@@ -67,6 +71,8 @@ enum Name {
     Swap,
     /// Starting with 20 plugins whose compilation is cached.
     Start,
+    /// Walking the contacts of a company of 100,000 people.
+    Walk,
 }
 
 fn main() -> ExitCode {
@@ -119,6 +125,7 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
     match name {
         Name::Callback => callback::measure(places, rounds),
         Name::Instance => instance::measure(places, rounds).await,
+        Name::Languages => languages::measure(places, rounds).await,
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,
@@ -126,5 +133,6 @@ async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<
         Name::Routing => routing::measure(places, rounds).await,
         Name::Swap => swap::measure(places, rounds).await,
         Name::Start => start::measure(places, rounds).await,
+        Name::Walk => walk::measure(places).await,
     }
 }

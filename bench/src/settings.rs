@@ -76,6 +76,7 @@ agent-id = 1
 receive = ["robot"]
 oapi-base = "http://{upstream}"
 api-base = "http://{upstream}"
+pace = {{ calls = 0, robot = 0 }}
 "#,
         listeners.public, listeners.admin
     );

@@ -4,9 +4,12 @@ mod answer;
 pub(crate) mod approval;
 pub(crate) mod callback;
 pub(crate) mod chat;
+pub(crate) mod contacts;
+mod limit;
+pub(crate) mod media;
 pub(crate) mod notice;
 mod probe;
-mod robot;
+pub(crate) mod robot;
 mod transport;
 
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::pace::{Pace, Pacer};
 use crate::reach::Reach;
 use crate::token::TokenCache;
 use crate::{ApiError, Secret};
@@ -49,6 +53,16 @@ impl Default for Endpoints {
     }
 }
 
+/// Which of two calls that do the same is made, where DingTalk has an older and a newer one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ApiStyle {
+    /// The newer one, which DingTalk documents today.
+    #[default]
+    Modern,
+    /// The older one, for apps whose permissions or networks know only that.
+    Legacy,
+}
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -70,6 +84,15 @@ impl Default for Timeouts {
     }
 }
 
+/// How a client behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// How fast calls may follow one another.
+    pub pace: Pace,
+}
+
 /// Why no client could be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +109,7 @@ pub enum BuildError {
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    style: ApiStyle,
 }
 
 #[derive(Debug)]
@@ -95,21 +119,23 @@ struct Inner {
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
+    pacer: Pacer,
     reach: Reach,
 }
 
 impl Client {
-    /// Builds a client with the default [`Timeouts`]. Nothing is sent before the first call.
+    /// Builds a client with the default [`Options`]. Nothing is sent before the first call.
     pub fn new(credentials: Credentials, endpoints: Endpoints) -> Result<Self, BuildError> {
-        Self::with_timeouts(credentials, endpoints, Timeouts::default())
+        Self::with_options(credentials, endpoints, Options::default())
     }
 
-    /// Builds a client with timeouts of one's own.
-    pub fn with_timeouts(
+    /// Builds a client with options of one's own.
+    pub fn with_options(
         credentials: Credentials,
         endpoints: Endpoints,
-        timeouts: Timeouts,
+        options: Options,
     ) -> Result<Self, BuildError> {
+        let Options { timeouts, pace } = options;
         let is_plain = |base: &Url| base.scheme() == "http";
         for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
             if !(is_plain(base) || base.scheme() == "https") || !base.has_host() {
@@ -135,11 +161,27 @@ impl Client {
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
+            pacer: Pacer::new(pace),
             reach: Reach::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
+            style: ApiStyle::default(),
         })
+    }
+
+    /// The same client with calls of this style; connections and tokens stay shared with the one it was made from.
+    #[must_use]
+    pub fn styled(&self, style: ApiStyle) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            style,
+        }
+    }
+
+    /// Which calls it makes where there are two.
+    pub fn style(&self) -> ApiStyle {
+        self.style
     }
 
     /// Who is calling.

@@ -18,6 +18,7 @@ mod event;
 mod members;
 mod message;
 pub mod metric;
+mod pace;
 mod reach;
 mod robot;
 mod secret;
@@ -28,15 +29,24 @@ pub use callback::{
     Callback, CallbackError, CallbackQuery, CallbackReply, KeyError, Nonce, Opened,
 };
 pub use client::approval::{
-    Field, Instance, InstanceStatus, InstanceTask, Listing, NewInstance, Page, Step, StepRule,
-    Verdict,
+    Address, AttachedFile, Attachment, Comment, Control, DateRange, Field, FieldError, FieldValue,
+    FileLink, Files, Form, Instance, InstanceRecord, InstanceStatus, InstanceTask, Listing,
+    NewInstance, Page, Place, Redirection, Step, StepRule, Template as ApprovalTemplate,
+    TemplatePage, Verdict,
 };
 pub use client::callback::{FailedPush, FailedPushes, Registration};
-pub use client::chat::{ChatInfo, ChatUpdate, CreatedChat, NewChat};
+pub use client::chat::{
+    ChatInfo, ChatUpdate, CreatedChat, MemberPage, NewChat, NewScene, ReaderPage, SceneChanges,
+};
+pub use client::contacts::{
+    ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
+};
+pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
-pub use client::{BuildError, Client, Credentials, Endpoints, Timeouts};
+pub use client::robot::{Recalled, SendState, SentState, SentToPeople};
+pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,
@@ -47,6 +57,7 @@ pub use message::{
     ActionCard, Button, ButtonRow, CardButtons, FeedLink, Link, Markdown, Mentions, Message,
     MessageError, Oa, OaBody, OaFigure, OaRow, Orientation, RobotOut, Template, Voice,
 };
+pub use pace::Pace;
 pub use robot::{
     ConversationKind, MessageKind, RobotMessage, RobotMessageError, SessionWebhook, SignError,
     verify_sign,

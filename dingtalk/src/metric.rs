@@ -9,6 +9,30 @@ pub const REQUESTS: &str = "dingtalk_requests_total";
 /// Times requests until the answer begins, by `path`.
 pub const SECONDS: &str = "dingtalk_request_duration_seconds";
 
+/// Counts calls that did not leave at once because of the rate limits, by `path` and `end`: `waited` or `refused`.
+pub const PACED: &str = "dingtalk_paced_total";
+/// Times how long calls waited for their place, by `path`; for refused ones how long they would have.
+pub const PACED_SECONDS: &str = "dingtalk_paced_seconds";
+
+/// What became of a call that could not leave at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Paced {
+    /// It left later.
+    Waited,
+    /// It would have waited too long and did not leave.
+    Refused,
+}
+
+/// Notes a call that was held up by the rate limits.
+pub(crate) fn paced(path: &str, end: Paced, wait: Duration) {
+    let end = match end {
+        Paced::Waited => "waited",
+        Paced::Refused => "refused",
+    };
+    metrics::counter!(PACED, "path" => path.to_owned(), "end" => end).increment(1);
+    metrics::histogram!(PACED_SECONDS, "path" => path.to_owned()).record(wait.as_secs_f64());
+}
+
 /// Notes a request; without a status no answer came.
 pub(crate) fn sent(path: &str, status: Option<StatusCode>, took: Duration) {
     let path = template(path);
@@ -18,7 +42,7 @@ pub(crate) fn sent(path: &str, status: Option<StatusCode>, took: Duration) {
 }
 
 /// The path with ids left out: names of the API are letters, but for its versions.
-fn template(path: &str) -> String {
+pub(crate) fn template(path: &str) -> String {
     let parts: Vec<&str> = path
         .split('/')
         .map(|part| {

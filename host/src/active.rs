@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
-use dingtalk::{Callback, Client, Credentials, Endpoints};
+use dingtalk::{Callback, Client, Credentials, Endpoints, Options};
 
 use crate::clock::{self, UnixMs};
 use crate::config::{self, Config};
@@ -27,6 +27,19 @@ pub const DINGTALK_SECONDS: Metric = Metric::histogram(
     &["path"],
     meter::SECONDS,
     "Time until DingTalk began to answer.",
+);
+/// Calls held up by DingTalk's rate limits.
+pub const DINGTALK_PACED: Metric = Metric::counter(
+    dingtalk::metric::PACED,
+    &["path", "end"],
+    "Calls that did not leave at once because of the rate limits: waited, or refused when the wait was too long.",
+);
+/// How long they are held up.
+pub const DINGTALK_PACED_SECONDS: Metric = Metric::histogram(
+    dingtalk::metric::PACED_SECONDS,
+    &["path"],
+    meter::SECONDS,
+    "Time that calls waited for their turn under the rate limits, or would have waited.",
 );
 
 /// One app as the rest of belfry uses it.
@@ -65,8 +78,13 @@ impl App {
             agent_id: settings.agent_id,
             robot_code: settings.robot_code.clone(),
         };
-        let client =
-            Client::new(credentials, endpoints).map_err(|reason| error(reason.to_string()))?;
+        let options = Options {
+            pace: settings.pace,
+            ..Options::default()
+        };
+        let client = Client::with_options(credentials, endpoints, options)
+            .map_err(|reason| error(reason.to_string()))?;
+        let client = client.styled(settings.api);
         let callback = settings
             .callback
             .as_ref()

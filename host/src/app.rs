@@ -18,7 +18,8 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
-use crate::ingress::{self, Backfill, Clockwork, Ingress, Outages};
+use crate::imports;
+use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -47,6 +48,8 @@ pub const METRICS: &[&Metric] = &[
     &dispatch::DELIVERIES,
     &active::DINGTALK_REQUESTS,
     &active::DINGTALK_SECONDS,
+    &active::DINGTALK_PACED,
+    &active::DINGTALK_PACED_SECONDS,
     &sqlite::COMMIT_SECONDS,
     &sqlite::BATCH_JOBS,
     &sqlite::QUEUE_JOBS,
@@ -57,6 +60,8 @@ pub const METRICS: &[&Metric] = &[
     &reload::GENERATION,
     &reload::REFUSED,
     &reload::PLUGINS,
+    &admin::metrics::PARKED,
+    &imports::HOST_CALLS,
     &engine::COMPILE_SECONDS,
 ];
 
@@ -75,6 +80,7 @@ pub struct Host {
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
+    followup: JoinHandle<()>,
     backfill: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
@@ -135,11 +141,18 @@ impl Host {
             waker: waker.clone(),
             was_set: Waker::default(),
         };
+        let followup = Followup {
+            snapshot: snapshot.clone(),
+            timers: Arc::clone(&sqlite) as _,
+            waker: waker.clone(),
+            was_sent: Waker::default(),
+        };
         let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
             journal: Arc::clone(&sqlite),
             keep,
         };
+        let notices = Schedule::new(Arc::clone(&sqlite) as _, followup.was_sent.clone());
         let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
@@ -148,6 +161,7 @@ impl Host {
                 journal: Arc::clone(&journal),
                 kv: Arc::clone(&kv),
                 schedule,
+                notices,
                 outbound: outbound.clone(),
                 next_probe: Mutex::default(),
             })
@@ -209,6 +223,7 @@ impl Host {
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
+            followup: tokio::spawn(followup.serve(stop_intake.clone())),
             backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
@@ -227,6 +242,7 @@ impl Host {
         self.stop_intake.cancel();
         let _ = self.intake.await;
         let _ = self.clockwork.await;
+        let _ = self.followup.await;
         // What it has read is nowhere else, so it gets the time to store it.
         let _ = tokio::time::timeout(self.drain, self.backfill).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.

@@ -11,6 +11,10 @@ pub enum Capability {
     Notice,
     /// Approvals.
     Approval,
+    /// People and departments.
+    Contacts,
+    /// Files.
+    Media,
     /// The robot.
     Robot,
     /// The plugin's own values.
@@ -23,10 +27,12 @@ pub enum Capability {
 
 impl Capability {
     /// Every one, in the order of the table in the manual.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Chat,
         Self::Notice,
         Self::Approval,
+        Self::Contacts,
+        Self::Media,
         Self::Robot,
         Self::Kv,
         Self::Schedule,
@@ -39,6 +45,8 @@ impl Capability {
             Self::Chat => "chat",
             Self::Notice => "notice",
             Self::Approval => "approval",
+            Self::Contacts => "contacts",
+            Self::Media => "media",
             Self::Robot => "robot",
             Self::Kv => "kv",
             Self::Schedule => "schedule",
@@ -60,6 +68,8 @@ impl Capability {
             Self::Chat => grant.chat.is_granted(),
             Self::Notice => grant.notice != Recipients::Nobody,
             Self::Approval => grant.approval.is_granted(),
+            Self::Contacts => grant.contacts.is_granted(),
+            Self::Media => grant.media,
             Self::Robot => grant.robot.is_granted(),
             Self::Kv => grant.kv.is_some(),
             Self::Schedule => grant.schedule,
@@ -73,6 +83,8 @@ impl Capability {
             Self::Chat => grant.chat = Scope::Everything,
             Self::Notice => grant.notice = Recipients::Everybody,
             Self::Approval => grant.approval = Scope::Only(vec!["PROC-…".to_owned()]),
+            Self::Contacts => grant.contacts = Scope::Everything,
+            Self::Media => grant.media = true,
             Self::Robot => grant.robot = Scope::Everything,
             Self::Kv => grant.kv = Some(Grant::KV_BYTES),
             Self::Schedule => grant.schedule = true,

@@ -19,8 +19,6 @@ use crate::destination::{Destination, Refusal, Target, admit};
 
 mod connect;
 
-/// Requests of one plugin that are under way at one time; more wait.
-const CONCURRENT: usize = 16;
 /// Unused connections that are kept to one host, and how long.
 const IDLE: (usize, Duration) = (2, Duration::from_secs(30));
 /// Bytes of the head of an answer.
@@ -106,8 +104,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that goes where these grants lead. Fails when TLS is needed and the system has no certificates to trust.
-    pub fn new(grants: &[Destination]) -> Result<Self, rustls::Error> {
+    /// A client that goes where these grants lead and has so many requests under way at one time; more wait. Fails when TLS is needed and the system has no certificates to trust.
+    pub fn new(grants: &[Destination], places: usize) -> Result<Self, rustls::Error> {
         let grants: Arc<[Destination]> = grants.into();
         let needs_tls = grants.iter().any(|grant| grant.is_secure);
         let https = hyper_rustls::HttpsConnectorBuilder::new()
@@ -125,7 +123,7 @@ impl Client {
             .build(https);
         Ok(Self {
             grants,
-            places: Semaphore::new(CONCURRENT),
+            places: Semaphore::new(places),
             http,
         })
     }

@@ -21,6 +21,7 @@ pub use self::http::Http;
 pub use self::outbound::Outbound;
 pub use self::state::{Exhausted, Halted, State, Task};
 
+mod cache;
 mod http;
 mod outbound;
 mod room;
@@ -265,25 +266,12 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
         .parallel_compilation(false)
         .memory_guaranteed_dense_image_size(64 << 20);
     if let Some(folder) = &settings.cache {
-        create_private(folder).map_err(|error| {
-            wasmtime::Error::msg(format!(
-                "cannot create the cache folder {folder:?}: {error}"
-            ))
-        })?;
+        cache::prepare(folder)?;
         let mut cache = CacheConfig::new();
         cache.with_directory(std::path::absolute(folder).unwrap_or_else(|_| folder.clone()));
         config.cache(Some(Cache::new(cache)?));
     }
     Ok(config)
-}
-
-/// Compiled code is native code: nobody else may write to its folder.
-fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// A thread rather than a task: a starved runtime must still tick. It ends with the engine.

@@ -11,10 +11,12 @@ use crate::ids::{AppName, EventId};
 
 pub use self::alert::{Alert, AlertError, AlertItem, AlertStatus, HookKind, NotAHookKind};
 pub use self::facts::Facts;
+pub use self::notice::{NOTICE_RESULT, NoticeEnd, SentNotice};
 pub use self::timer::{Timer, TimerError};
 
 mod alert;
 mod facts;
+mod notice;
 mod timer;
 
 /// An event as it arrived, with what belfry noted about its arrival.
@@ -52,6 +54,8 @@ pub enum Origin {
     Backfill,
     /// Told by nobody: belfry asked DingTalk, and put the answer into the form of a callback.
     Reconciled,
+    /// Something that belfry found out by itself.
+    Belfry,
 }
 
 impl Origin {
@@ -63,6 +67,7 @@ impl Origin {
             Self::Timer => "timer".to_owned(),
             Self::Backfill => "backfill".to_owned(),
             Self::Reconciled => "reconciled".to_owned(),
+            Self::Belfry => "belfry".to_owned(),
             Self::Hook { name, kind } => format!("hook:{kind}:{name}"),
         }
     }
@@ -76,6 +81,7 @@ impl Origin {
             Self::Timer => "timer",
             Self::Backfill => "backfill",
             Self::Reconciled => "reconciled",
+            Self::Belfry => "belfry",
         }
     }
 
@@ -87,6 +93,7 @@ impl Origin {
             "timer" => Some(Self::Timer),
             "backfill" => Some(Self::Backfill),
             "reconciled" => Some(Self::Reconciled),
+            "belfry" => Some(Self::Belfry),
             _ => {
                 let (kind, name) = text.strip_prefix("hook:")?.split_once(':')?;
                 Some(Self::Hook {
@@ -181,7 +188,7 @@ impl FromStr for Subscription {
         // Event types are written with underscores, kinds with hyphens: a misspelt kind is not taken for a type.
         let is_type =
             text.contains('_') && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if is_type {
+        if is_type || text == NOTICE_RESULT {
             Ok(Self::EventType(text.to_owned()))
         } else {
             Err(NotASubscription(text.to_owned()))
@@ -235,7 +242,7 @@ impl Content {
     /// Reads a text according to the way it came. The same text always reads the same.
     pub fn parse(origin: &Origin, raw: &str) -> Result<Self, ContentError> {
         Ok(match origin {
-            Origin::Callback | Origin::Backfill | Origin::Reconciled => {
+            Origin::Callback | Origin::Backfill | Origin::Reconciled | Origin::Belfry => {
                 Self::Dingtalk(dingtalk::Event::parse(raw)?)
             }
             Origin::Robot => Self::Chat(RobotMessage::parse(raw)?),

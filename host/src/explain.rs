@@ -42,6 +42,11 @@ pub enum ExplainError {
     /// The event is a timer, which no rule decides about.
     #[error("a timer goes to the plugin that set it, whatever the rules say")]
     Timer,
+    /// The event says what became of a notice, which no rule decides about.
+    #[error(
+        "what became of a notice is told to the plugin that sent it, if it wants \"belfry.notice-result\""
+    )]
+    Notice,
     /// There is no such hook.
     #[error("there is no [[hook]] named {0:?}")]
     NoHook(String),
@@ -71,8 +76,10 @@ pub fn explain_with(
         Some(origin) => origin.clone(),
         None => origin_of(config, question)?,
     };
-    if origin == Origin::Timer {
-        return Err(ExplainError::Timer);
+    match origin {
+        Origin::Timer => return Err(ExplainError::Timer),
+        Origin::Belfry => return Err(ExplainError::Notice),
+        _ => {}
     }
     let app = app_of(config, &origin, question)?;
     let content = Content::parse(&origin, &question.text)?;

@@ -11,15 +11,18 @@ use crate::engine::{State, Task};
 
 pub use self::bindings::{Plugin, PluginPre};
 pub use self::event::event as to_guest;
+pub use self::recorded::HOST_CALLS;
 
 mod approval;
 mod chat;
 mod config;
+mod contacts;
 mod delivery;
 mod event;
 mod http;
 mod kv;
 mod log;
+mod media;
 mod message;
 mod notice;
 mod recorded;
@@ -66,6 +69,10 @@ pub fn link(linker: &mut Linker<State>, capability: Capability) -> wasmtime::Res
         Capability::Approval => {
             bot::approval::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
         }
+        Capability::Contacts => {
+            bot::contacts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+        }
+        Capability::Media => bot::media::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Robot => bot::robot::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Kv => bot::kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state),
         Capability::Schedule => {

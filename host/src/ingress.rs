@@ -21,6 +21,7 @@ use crate::wake::Waker;
 use self::body::BodyError;
 
 pub use self::backfill::Backfill;
+pub use self::notices::{Followup, wants_results};
 pub use self::outage::Outages;
 pub use self::timers::Clockwork;
 
@@ -28,6 +29,7 @@ mod backfill;
 mod body;
 mod callback;
 mod hooks;
+mod notices;
 mod outage;
 mod robot;
 mod timers;

@@ -205,7 +205,7 @@ pub struct EventRecord {
     pub app: AppName,
     /// Its kind.
     pub kind: String,
-    /// The way it came: `callback`, `robot`, `timer`, `backfill`, `reconciled` or `hook:KIND:NAME`.
+    /// The way it came: `callback`, `robot`, `timer`, `backfill`, `reconciled`, `belfry` or `hook:KIND:NAME`.
     pub origin: String,
     /// When it came, RFC 3339.
     pub received_at: jiff::Timestamp,

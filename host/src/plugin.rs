@@ -170,7 +170,8 @@ impl Plugin {
         let imports = component_type.imports(sandbox.engine());
         let requests = capability::compare(imports.map(|(name, _)| name), &settings.grant)?;
         let egress = if requests.granted.contains(&Capability::Http) {
-            Some(Arc::new(egress::Client::new(&settings.grant.http)?))
+            let places = settings.limits.http_places as usize;
+            Some(Arc::new(egress::Client::new(&settings.grant.http, places)?))
         } else {
             None
         };
@@ -258,6 +259,11 @@ impl Plugin {
     /// When it may try again, if it is parked.
     pub fn next_probe(&self, now: UnixMs) -> Option<UnixMs> {
         self.health().next_probe(now)
+    }
+
+    /// Whether it is left alone because it kept failing, or is being probed after that.
+    pub fn is_parked(&self) -> bool {
+        self.health().parked().is_some()
     }
 
     /// Lets it run again at once; says whether it was parked.

@@ -337,3 +337,55 @@ fn show(active: &Active, refused: usize) {
     PLUGINS.set(&[], meter::number(active.plugins.len()));
     REFUSED.set(&[], meter::number(refused));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Engine;
+    use crate::wake::Waker;
+
+    /// Time is not that of a clock: it goes on whenever nobody has anything to do.
+    #[tokio::test(start_paused = true)]
+    async fn what_no_hint_tells_of_is_found_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        // A link, as some deployments make them: what changes lies where nobody watches.
+        let (link, elsewhere) = (folder.path().join("bot"), folder.path().join("elsewhere"));
+        for new in [&link, &elsewhere] {
+            std::fs::create_dir(new).unwrap();
+        }
+        let (path, target) = (link.join("bot.toml"), elsewhere.join("bot.toml"));
+        let text =
+            "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+        std::fs::write(&target, text).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+
+        let sandbox = Sandbox::new(&Engine {
+            max_concurrent: 1,
+            cache: None,
+        });
+        let sandbox = sandbox.unwrap();
+        let active = load(&path, &sandbox).await.unwrap();
+        let snapshot = Snapshot::new(active, Waker::default());
+        let versions = Versions::beside(&folder.path().join("belfry.db"), sandbox.clone());
+        let (reloader, reloads) =
+            Reloader::new(path, sandbox, snapshot.clone(), Arc::new(versions));
+        let stop = CancellationToken::new();
+        let story = async {
+            // After the second the watch is there, and what it began with was looked at.
+            for _ in 0..2 {
+                assert!(!reloads.reload().await.unwrap().changed);
+            }
+
+            let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
+            std::fs::write(&target, format!("{text}{hook}")).unwrap();
+            let changed = tokio::time::Instant::now();
+            while snapshot.load().generation == 1 {
+                assert!(changed.elapsed() < RESCAN * 3, "it was never found");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert!(changed.elapsed() >= RESCAN / 2, "somebody told");
+            stop.cancel();
+        };
+        tokio::join!(reloader.serve(stop.clone()), story);
+    }
+}

@@ -121,6 +121,8 @@ pub async fn dry_run(
         kv: Arc::new(Overlay::new(values)),
         // Never asked, like the client and the way out: the rehearsal stands before them.
         schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
+        // What it sends is captured, so there is nothing to ask about.
+        notices: None,
         grant: plugin.grant(),
         egress: plugin.egress(),
         settings: plugin.config(),

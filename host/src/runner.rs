@@ -15,6 +15,7 @@ use crate::effect::{self, Begin, Recorder, Retried, Source};
 use crate::engine::{Halted, Task};
 use crate::event::Content;
 use crate::ids::{PluginDigest, PluginName};
+use crate::ingress::wants_results;
 use crate::journal::{Claimed, Effects, Journal, JournalError, Schedule};
 use crate::kv::Kv;
 use crate::plugin::Plugin;
@@ -35,6 +36,8 @@ pub struct Runner {
     pub kv: Arc<dyn Kv>,
     /// The plugins' timers.
     pub schedule: Schedule,
+    /// Sent notices whose end is to be asked for.
+    pub notices: Schedule,
     /// Runs requests that must not be cut in half.
     pub outbound: TaskTracker,
     /// Not after the next time at which a parked plugin may try again.
@@ -92,6 +95,7 @@ impl Run for Runner {
             client: app.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
+            notices: wants_results(&current.settings().events).then(|| self.notices.clone()),
             // What was taken away is taken away from older versions too.
             grant: current.grant(),
             egress: plugin.egress(),

@@ -117,6 +117,7 @@ pub async fn run(
             grant: plugin.grant(),
             settings: plugin.config(),
             schedule: schedule.clone(),
+            notices: None,
             trouble: LastTrouble::default(),
             source: Source::Given(Arc::clone(&page) as _),
             outbound: TaskTracker::new(),

@@ -107,7 +107,9 @@ function draw(message, group) {
   const { kind = "app", id = "", name } = message.sender ?? {};
   const shownName = name || (kind === "user" ? nameOf(id) : appByName(id)?.name ?? id);
   const marker = mentionMarker(message, group.robots);
-  const body = drawContent(message.msgtype, message.content, marker.words);
+  const body = message.recalled
+    ? el("div", { class: "body" }, el("span", { class: "muted" }, "消息已撤回 Recalled"))
+    : drawContent(message.msgtype, message.content, marker.words);
   const rest = marker.rest();
   const outcome = outcomes.get(message.id);
   return el("article", { class: `message ${isOwn(message) ? "own" : ""} ${kind}`, "data-message": message.id },

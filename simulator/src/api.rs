@@ -5,12 +5,16 @@ mod call;
 mod callback;
 mod chat;
 mod contacts;
+mod media;
 mod message;
 mod notice;
 mod oapi;
+mod permission;
 mod robot;
+mod scene;
 mod token;
 mod v1;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +62,7 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let mut call = ApiCall::read(&parts, &bytes);
+    let mut call = ApiCall::read(&parts, bytes).await;
     let fault = shared.change(|world| world.faults.take_call(&call.path));
     if let Some(Fault {
         kind: FaultKind::Delay(ms),

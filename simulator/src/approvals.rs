@@ -2,6 +2,7 @@
 
 mod events;
 mod flow;
+mod rules;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::crypto::random_text;
 use crate::state::World;
 
 pub(crate) use flow::{Verdict, one_by_one};
+pub(crate) use rules::broken_rule;
 
 /// All approvals, oldest first.
 #[derive(Debug, Default)]
@@ -103,9 +105,23 @@ pub(crate) struct Task {
     pub(crate) userid: String,
     pub(crate) status: Status,
     pub(crate) result: Option<Decision>,
+    /// Whether its person handed it to somebody else.
+    pub(crate) is_redirected: bool,
     pub(crate) remark: String,
     pub(crate) created_at: i64,
     pub(crate) finished_at: Option<i64>,
+}
+
+impl Task {
+    /// The word of what came of it, as instances have it.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.result {
+            _ if self.is_redirected => "REDIRECTED",
+            Some(Decision::Agree) => "AGREE",
+            Some(Decision::Refuse) => "REFUSE",
+            None => "NONE",
+        }
+    }
 }
 
 /// Something said beside the decisions.
@@ -114,6 +130,8 @@ pub(crate) struct Comment {
     pub(crate) userid: String,
     pub(crate) text: String,
     pub(crate) at: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<Value>,
 }
 
 /// One line of the instance's history.
@@ -124,6 +142,8 @@ pub(crate) struct Operation {
     pub(crate) kind: &'static str,
     pub(crate) result: &'static str,
     pub(crate) remark: String,
+    /// The files that came with it, by name and value of the attachment control.
+    pub(crate) files: Vec<Value>,
 }
 
 /// A request that passed its checks.
@@ -144,6 +164,7 @@ pub(crate) enum Happening {
     Started,
     Asked(usize),
     Decided(usize),
+    Redirected(usize),
     Cancelled(usize),
     Finished,
     Terminated,
@@ -171,6 +192,14 @@ impl Approvals {
         self.approvals.iter().find(|approval| approval.id == id)
     }
 
+    /// The open tasks of a person.
+    pub(crate) fn count_pending(&self, userid: &str) -> usize {
+        let tasks = self.approvals.iter().flat_map(|approval| &approval.tasks);
+        tasks
+            .filter(|task| task.userid == userid && task.status == Status::Running)
+            .count()
+    }
+
     fn get_mut(&mut self, id: &str) -> Option<&mut Approval> {
         self.approvals.iter_mut().find(|approval| approval.id == id)
     }
@@ -186,6 +215,14 @@ impl Approval {
         })
     }
 
+    /// Whether a file is in one of the form's attachment controls.
+    pub(crate) fn has_file(&self, file: &str) -> bool {
+        self.fields.iter().any(|field| {
+            let files: Vec<Value> = serde_json::from_str(&field.value).unwrap_or_default();
+            files.iter().any(|there| there["fileId"] == file)
+        })
+    }
+
     /// The approval as the control door shows it.
     pub(crate) fn view(&self) -> Value {
         let tasks = self.tasks.iter().map(|task| {
@@ -193,7 +230,7 @@ impl Approval {
                 "taskId": task.id,
                 "userid": task.userid,
                 "status": task.status,
-                "result": task.result.map_or("NONE", Decision::word),
+                "result": if task.is_redirected { "redirected" } else { task.result.map_or("NONE", Decision::word) },
                 "remark": task.remark,
             })
         });
@@ -251,6 +288,7 @@ impl World {
                 kind: "START_PROCESS_INSTANCE",
                 result: "NONE",
                 remark: String::new(),
+                files: Vec::new(),
             }],
             originator: request.originator,
         };
@@ -275,6 +313,32 @@ impl World {
         }
         let at = approval.open_task(userid, task_id).ok_or(Refused::NoTask)?;
         let happened = approval.decide(at, verdict, &mut last_task);
+        let approval = approval.clone();
+        self.approvals.last_task = last_task;
+        self.tell_approval(&approval, &happened);
+        Ok(approval)
+    }
+
+    /// Hands the open task of a person to another one.
+    pub(crate) fn redirect_approval(
+        &mut self,
+        task_id: i64,
+        (from, to): (&str, &str),
+        remark: &str,
+        now: i64,
+    ) -> Result<Approval, Refused> {
+        let mut last_task = self.approvals.last_task;
+        let approval = self.approvals.approvals.iter_mut().find(|approval| {
+            let tasks = &approval.tasks;
+            tasks.iter().any(|task| task.id == task_id)
+        });
+        let approval = approval.ok_or(Refused::NoTask)?;
+        if approval.status != Status::Running {
+            return Err(Refused::Over);
+        }
+        let at = approval.open_task(from, Some(task_id));
+        let at = at.ok_or(Refused::NoTask)?;
+        let happened = approval.redirect(at, to, remark, (&mut last_task, now));
         let approval = approval.clone();
         self.approvals.last_task = last_task;
         self.tell_approval(&approval, &happened);
@@ -307,6 +371,7 @@ impl World {
             kind: "ADD_REMARK",
             result: "NONE",
             remark: comment.text.clone(),
+            files: comment.files.clone(),
         });
         approval.comments.push(comment);
         let update = approval.view();

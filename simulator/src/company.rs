@@ -1,48 +1,122 @@
 //! The company the simulator starts with: people, departments, groups and approval templates.
 
+use serde::Deserialize;
+
+pub use fixture::FixtureError;
+
+mod fixture;
+
 /// Everything that is there after a start or a reset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Company {
     /// Everybody who can write, approve and be told something.
+    #[serde(rename = "person")]
     pub people: Vec<Person>,
     /// The departments; 1 is the root.
+    #[serde(rename = "department")]
     pub departments: Vec<Department>,
+    /// What people can be.
+    #[serde(rename = "role")]
+    pub roles: Vec<Role>,
     /// The groups that exist before any app makes one; the robots of all apps are members.
+    #[serde(rename = "group")]
     pub groups: Vec<SeedGroup>,
     /// The approval templates that apps may start.
+    #[serde(rename = "template")]
     pub templates: Vec<Template>,
+    /// What apps may see; an app that is not among them sees everything.
+    #[serde(rename = "scope")]
+    pub scopes: Vec<Scope>,
 }
 
 /// One member of the company.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Person {
     /// The user id, unique in the company.
     pub userid: String,
+    /// The id that is the same in all apps of a developer; left out, it is `union-` and the user id.
+    #[serde(default)]
+    pub unionid: Option<String>,
     /// The name other people see.
     pub name: String,
     /// The job title.
+    #[serde(default)]
     pub title: String,
+    /// The mobile number, by which a person can be found.
+    #[serde(default)]
+    pub mobile: Option<String>,
+    /// The address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The number in the company.
+    #[serde(default)]
+    pub job_number: Option<String>,
     /// The colour of the avatar on the page, as CSS writes it.
+    #[serde(default = "grey")]
     pub avatar_color: String,
     /// Whether the person administers the company.
+    #[serde(default)]
     pub admin: bool,
+    /// Whether the person heads the company.
+    #[serde(default)]
+    pub boss: bool,
+    /// Whether the account is activated.
+    #[serde(default = "yes")]
+    pub active: bool,
     /// The ids of the person's departments.
     pub departments: Vec<i64>,
+    /// Those of them that the person leads.
+    #[serde(default)]
+    pub leads: Vec<i64>,
+    /// Whom the person reports to.
+    #[serde(default)]
+    pub manager: Option<String>,
+    /// The ids of the person's roles.
+    #[serde(default)]
+    pub roles: Vec<i64>,
+    /// The first day, as `2021-07-01`.
+    #[serde(default)]
+    pub hired: Option<jiff::civil::Date>,
+}
+
+fn grey() -> String {
+    "#8c8c8c".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One department of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Department {
     /// The department id; 1 is the root.
     pub id: i64,
     /// The department above, 0 for the root.
+    #[serde(default)]
     pub parent: i64,
     /// The name people see.
     pub name: String,
 }
 
+/// Something that people can be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// The role.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The name of its group.
+    pub group: String,
+}
+
 /// A group that is there from the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SeedGroup {
     /// The open conversation id (`cid…==`).
     pub id: String,
@@ -57,7 +131,8 @@ pub struct SeedGroup {
 }
 
 /// An approval form and its standing approvers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Template {
     /// The template's code (`PROC-…`).
     pub process_code: String,
@@ -70,12 +145,39 @@ pub struct Template {
 }
 
 /// One control of an approval form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Field {
     /// The label, by which values are given.
     pub name: String,
     /// The kind of control, such as `TextField`.
     pub component_type: String,
+    /// Whether it must be filled in.
+    #[serde(default)]
+    pub required: bool,
+    /// What can be chosen.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// The controls of a row, of a table.
+    #[serde(default)]
+    pub children: Vec<Field>,
+}
+
+/// What one app may see of the contacts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// The app's name.
+    pub app: String,
+    /// Departments, with everything below them.
+    #[serde(default)]
+    pub departments: Vec<i64>,
+    /// Single people.
+    #[serde(default)]
+    pub users: Vec<String>,
+    /// The permission points that were granted; `None` for all of them.
+    #[serde(default)]
+    pub permissions: Option<Vec<String>>,
 }
 
 impl Company {
@@ -133,96 +235,12 @@ impl Company {
     }
 }
 
-impl Default for Company {
-    fn default() -> Self {
-        let everybody = [
-            ("manager", "王建国", "部门经理", "#3b6ef5", true, 1),
-            ("alice", "林爱丽", "后端工程师", "#e8684a", false, 2),
-            ("bob", "陈博", "前端工程师", "#5ad8a6", false, 2),
-            ("carol", "高可", "测试工程师", "#f6bd16", false, 2),
-            ("dave", "杜维", "架构师", "#6f5ef9", false, 2),
-            ("zhangsan", "张三", "运维工程师", "#6dc8ec", false, 3),
-            ("lisi", "李四", "运维工程师", "#945fb9", false, 3),
-            ("wangwu", "王五", "数据库管理员", "#ff9845", false, 3),
-            ("zhaoliu", "赵六", "网络工程师", "#1e9493", false, 3),
-            ("sunqi", "孙琪", "人事专员", "#ff99c3", true, 4),
-            ("zhouba", "周芭", "行政专员", "#269a99", false, 4),
-            ("wujiu", "吴久", "财务", "#bda29a", false, 4),
-        ];
-        let people = everybody
-            .into_iter()
-            .map(|(userid, name, title, color, admin, department)| Person {
-                userid: userid.to_owned(),
-                name: name.to_owned(),
-                title: title.to_owned(),
-                avatar_color: color.to_owned(),
-                admin,
-                departments: vec![department],
-            })
-            .collect();
-        let departments = [
-            (1, 0, "示例公司"),
-            (2, 1, "研发部"),
-            (3, 1, "运维部"),
-            (4, 1, "人事行政部"),
-        ]
-        .into_iter()
-        .map(|(id, parent, name)| Department {
-            id,
-            parent,
-            name: name.to_owned(),
-        })
-        .collect();
-        Self {
-            people,
-            departments,
-            groups: vec![
-                group(
-                    ("cidOncall==", "chatoncall", "值班群 On-call"),
-                    &[
-                        "manager", "alice", "bob", "carol", "zhangsan", "lisi", "wangwu",
-                    ],
-                ),
-                group(
-                    ("cidDev==", "chatdev", "研发群"),
-                    &[
-                        "manager", "alice", "bob", "carol", "dave", "zhangsan", "lisi",
-                    ],
-                ),
-            ],
-            templates: vec![
-                template("PROC-LEAVE", "请假", &["请假类型", "请假天数", "请假事由"]),
-                template("PROC-1", "通用审批", &["事由"]),
-            ],
-        }
-    }
-}
-
-fn group((id, chatid, name): (&str, &str, &str), members: &[&str]) -> SeedGroup {
-    SeedGroup {
-        id: id.to_owned(),
-        chatid: chatid.to_owned(),
-        name: name.to_owned(),
-        owner: "manager".to_owned(),
-        members: members.iter().map(|&userid| userid.to_owned()).collect(),
-    }
-}
-
-fn template(process_code: &str, name: &str, fields: &[&str]) -> Template {
-    let field = |&name: &&str| Field {
-        name: name.to_owned(),
-        component_type: if name.ends_with("事由") {
-            "TextareaField"
-        } else {
-            "TextField"
-        }
-        .to_owned(),
-    };
-    Template {
-        process_code: process_code.to_owned(),
-        name: name.to_owned(),
-        fields: fields.iter().map(field).collect(),
-        approvers: vec!["manager".to_owned()],
+impl Person {
+    /// The id that is the same in all apps of a developer.
+    pub(crate) fn union_id(&self) -> String {
+        self.unionid
+            .clone()
+            .unwrap_or_else(|| format!("union-{}", self.userid))
     }
 }
 
@@ -231,30 +249,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seed_names_only_people_it_has() {
-        let company = Company::default();
-        for group in &company.groups {
-            assert!(group.members.contains(&group.owner));
-            assert!(
-                group
-                    .members
-                    .iter()
-                    .all(|userid| company.person(userid).is_some())
-            );
-        }
-        for template in &company.templates {
-            assert!(
-                template
-                    .approvers
-                    .iter()
-                    .all(|userid| company.person(userid).is_some())
-            );
-        }
-    }
-
-    #[test]
     fn root_department_reaches_everybody() {
-        let company = Company::default();
+        let company = Company::sample();
         assert_eq!(company.people_under(1).len(), company.people.len());
         assert_eq!(company.people_under(3).len(), 4);
     }

@@ -10,16 +10,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::BODY_LIMIT;
 use crate::calls::CallFilter;
+use crate::company::Scope;
+use crate::files::Sent;
 use crate::state::{Shared, World};
 
 /// The routes, to be nested under `/_sim`.
@@ -56,6 +61,13 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             "/faults",
             get(async |State(shared)| view(&shared, list_faults)).post(ask_fault),
         )
+        .route(
+            "/files",
+            get(async |State(shared)| view(&shared, |world| json!(world.files.uploads())))
+                .post(send_file),
+        )
+        .route("/files/{address}", get(file))
+        .route("/scopes", post(set_scope))
         .route("/reset", post(reset))
         .route("/expire-tokens", post(expire_tokens))
         .route("/expire-sessions", post(expire_sessions))
@@ -174,7 +186,16 @@ fn list_templates(world: &World) -> Value {
     let templates = world.company.templates.iter().map(|template| {
         let fields = template.fields.iter();
         let fields: Value = fields
-            .map(|field| json!({"name": field.name, "componentType": field.component_type}))
+            .map(|field| {
+                let mut view = json!({"name": field.name, "componentType": field.component_type});
+                if field.required {
+                    view["required"] = json!(true);
+                }
+                if !field.options.is_empty() {
+                    view["options"] = json!(field.options);
+                }
+                view
+            })
             .collect();
         json!({
             "processCode": template.process_code,
@@ -196,6 +217,50 @@ async fn ask_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
         .change(|world| world.faults.ask(body))
         .map_err(Refused::bad)?;
     Ok(view(&shared, list_faults))
+}
+
+/// A file that somebody sends to the robot of an app.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentFile {
+    app: String,
+    name: String,
+    base64: String,
+}
+
+async fn send_file(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
+    let SentFile { app, name, base64 } = read(&body)?;
+    let bytes = STANDARD
+        .decode(base64)
+        .map_err(|_| Refused::bad("base64 is none"))?;
+    let code = shared.change(|world| {
+        world.app(&app)?;
+        Some(world.files.send(Sent { app, name, bytes }))
+    });
+    let code = code.ok_or_else(|| Refused::unknown("there is no such app"))?;
+    Ok(json_response(&json!({"downloadCode": code})))
+}
+
+async fn file(State(shared): State<Arc<Shared>>, Path(address): Path<String>) -> Answer {
+    let sent = shared.change(|world| world.files.at(&address).cloned());
+    let sent = sent.ok_or_else(|| Refused::unknown("there is no such file"))?;
+    tracing::debug!(name = sent.name, "file fetched");
+    let kind = (CONTENT_TYPE, "application/octet-stream");
+    Ok(([kind], sent.bytes).into_response())
+}
+
+async fn set_scope(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
+    let scope: Scope = read(&body)?;
+    let set = shared.change(|world| {
+        let is_known = world.app(&scope.app).is_some();
+        world.contacts.set_scope(scope);
+        is_known
+    });
+    if set {
+        Ok(json_response(&json!({"set": true})))
+    } else {
+        Err(Refused::unknown("there is no such app"))
+    }
 }
 
 async fn reset(State(shared): State<Arc<Shared>>) -> Response {

@@ -42,6 +42,12 @@ pub(crate) struct Group {
     /// The app that made it; `None` belongs to the company and is open to every app.
     #[serde(rename = "createdBy")]
     pub(crate) created_by: Option<String>,
+    /// The template that it was made from (场景群).
+    #[serde(rename = "templateId", skip_serializing_if = "Option::is_none")]
+    pub(crate) template_id: Option<String>,
+    /// The caller's word for it, for which there is one group only.
+    #[serde(skip)]
+    pub(crate) uuid: Option<String>,
     #[serde(skip)]
     pub(crate) icon: String,
     #[serde(skip)]
@@ -67,6 +73,11 @@ pub(crate) struct Message {
     pub(crate) content: Value,
     pub(crate) mentions: Vec<String>,
     pub(crate) all: bool,
+    /// By which a robot's message can be queried and recalled; messages to several people share it.
+    #[serde(rename = "processQueryKey", skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recalled: bool,
     #[serde(skip)]
     pub(crate) read_by: BTreeSet<String>,
 }
@@ -99,8 +110,16 @@ impl Message {
             content,
             mentions: Vec::new(),
             all: false,
+            key: None,
+            recalled: false,
             read_by: BTreeSet::new(),
         }
+    }
+
+    /// The same message with the key by which its robot can ask for it.
+    pub(crate) fn keyed(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
     }
 
     /// The same message with the people it calls.
@@ -124,6 +143,8 @@ impl Groups {
             robots: Vec::new(),
             disbanded: false,
             created_by: None,
+            template_id: None,
+            uuid: None,
             icon: String::new(),
             flags: default_flags(),
             messages: VecDeque::new(),
@@ -170,6 +191,29 @@ impl Groups {
         })
     }
 
+    /// The groups that hold a robot's message of a key, each with the message.
+    pub(crate) fn keyed<'g>(
+        &'g mut self,
+        app: &'g str,
+        key: &'g str,
+    ) -> impl Iterator<Item = (&'g str, &'g [String], &'g mut Message)> {
+        self.groups.iter_mut().flat_map(move |group| {
+            let (id, members) = (group.id.as_str(), group.members.as_slice());
+            let messages = group.messages.iter_mut();
+            let of_key = messages.filter(move |message| {
+                message.key.as_deref() == Some(key) && message.sender.id == app
+            });
+            of_key.map(move |message| (id, members, message))
+        })
+    }
+
+    /// The group that an app has made of a template with this word.
+    pub(crate) fn by_uuid(&self, app: &str, uuid: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| {
+            group.uuid.as_deref() == Some(uuid) && group.created_by.as_deref() == Some(app)
+        })
+    }
+
     /// Adds a group made by an app, whose robot becomes a member.
     pub(crate) fn create(
         &mut self,
@@ -188,6 +232,8 @@ impl Groups {
             robots: vec![app.to_owned()],
             disbanded: false,
             created_by: Some(app.to_owned()),
+            template_id: None,
+            uuid: None,
             icon: String::new(),
             flags: default_flags(),
             messages: VecDeque::new(),
@@ -215,6 +261,8 @@ impl Groups {
             robots: vec![app.to_owned()],
             disbanded: false,
             created_by: Some(app.to_owned()),
+            template_id: None,
+            uuid: None,
             icon: String::new(),
             flags: Map::new(),
             messages: VecDeque::new(),

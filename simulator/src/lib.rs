@@ -9,9 +9,11 @@ mod callbacks;
 mod calls;
 mod clock;
 mod company;
+mod contacts;
 mod control;
 mod crypto;
 mod faults;
+mod files;
 mod groups;
 mod limits;
 mod mentions;
@@ -27,7 +29,9 @@ mod tokens;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use company::{Company, Department, Field, Person, SeedGroup, Template};
+pub use company::{
+    Company, Department, Field, FixtureError, Person, Role, Scope, SeedGroup, Template,
+};
 pub use options::{App, CallbackTarget, Options};
 
 use state::Shared;

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn people_are_mentioned_by_id_or_name() {
-        let company = Company::default();
+        let company = Company::sample();
         let found = in_text("@alice 和 @张三 看一下 @bobby", &members(), &company);
         assert_eq!(found.userids, ["alice", "zhangsan"]);
         assert!(!found.all);

@@ -29,7 +29,7 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8790)),
             apps: Vec::new(),
             push_retries: vec![Duration::from_secs(10), Duration::from_secs(30)],
-            company: Company::default(),
+            company: Company::sample(),
             rate_limit: Some(20),
             terminate_after: Duration::from_secs(15),
         }

@@ -14,7 +14,9 @@ use crate::approvals::Approvals;
 use crate::callbacks::Callbacks;
 use crate::calls::CallLog;
 use crate::company::Company;
+use crate::contacts::Contacts;
 use crate::faults::Faults;
+use crate::files::Files;
 use crate::groups::Groups;
 use crate::limits::RateLimits;
 use crate::notices::Notices;
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) company: Arc<Company>,
+    pub(crate) contacts: Contacts,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) terminate_after: Duration,
     pub(crate) apps: Vec<Arc<App>>,
@@ -60,6 +63,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) notices: Notices,
+    pub(crate) files: Files,
     pub(crate) approvals: Approvals,
     pub(crate) callbacks: Callbacks,
     /// Ends pending retries at a reset.
@@ -91,9 +95,11 @@ impl Shared {
             faults: Faults::default(),
             groups: Groups::seed(&company),
             notices: Notices::default(),
+            files: Files::default(),
             approvals: Approvals::default(),
             callbacks: Callbacks::default(),
             pushes: stop.child_token(),
+            contacts: Contacts::of(&company),
             company,
             is_watched: false,
             effects: Vec::new(),
@@ -185,7 +191,9 @@ impl World {
         self.calls = CallLog::default();
         self.faults = Faults::default();
         self.groups = Groups::seed(&self.company);
+        self.contacts = Contacts::of(&self.company);
         self.notices = Notices::default();
+        self.files = Files::default();
         self.approvals = Approvals::default();
         self.callbacks = Callbacks::default();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();

@@ -109,6 +109,36 @@ async fn check_of_a_sound_configuration_lists_the_plugins() {
 }
 
 #[tokio::test]
+async fn a_cache_folder_that_others_can_write_is_not_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let stage = Stage::new(&Bot::new().plugin(Plugin::echo())).await;
+    let (config, cache) = (stage.file("bot.toml"), stage.file("compiled"));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("cache = "))
+        .unwrap();
+    std::fs::write(&config, text.replace(line, &format!("cache = {cache:?}"))).unwrap();
+    let check = async || run(&["check", "--config", config.to_str().unwrap()]).await;
+
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = check().await;
+    assert_eq!(refused.code, Some(1), "{}", refused.output);
+    let told = refused.output + &refused.errors;
+    assert!(
+        told.contains("can be written by others (mode 777)") && told.contains("engine.cache"),
+        "{told}"
+    );
+    std::fs::remove_dir(&cache).unwrap();
+    let made = check().await;
+    assert_eq!(made.code, Some(0), "{}{}", made.output, made.errors);
+    let mode = std::fs::metadata(&cache).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
 async fn the_shipped_configuration_is_in_order() {
     let config = components::checkout().join("bot.toml");
     // The store beside it is nobody's business here.

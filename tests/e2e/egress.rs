@@ -96,6 +96,24 @@ async fn a_redirect_to_a_private_address_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked() {
+    let (server, proxy) = (Web::start().await, Web::start().await);
+    let address = server.address;
+    let plugin = web(&format!(
+        "{{ host = \"http://{address}\", private = true }}"
+    ));
+    let stage = Stage::new(&Bot::new().plugin(plugin)).await;
+    let url = format!("http://{}", proxy.address);
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+    let environment = names.map(|name| (name, url.as_str()));
+    let _belfry = stage.serve(&environment).await;
+    let answer = ask(&stage, &format!("GET http://{address}/hello")).await;
+    assert_eq!(answer, "200 5 hello");
+    assert_eq!(server.heads().len(), 1);
+    assert_eq!(proxy.heads(), [""; 0]);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_large_or_too_slow_ends_as_named() {
     let server = Web::start().await;
     let address = server.address;
@@ -118,6 +136,38 @@ async fn an_answer_that_is_too_large_or_too_slow_ends_as_named() {
     // A tenth of the second was left for saying so.
     let deliveries = belfry.doors.deliveries("web").await;
     assert!(deliveries.iter().all(|delivery| delivery["attempts"] != 2));
+}
+
+#[tokio::test]
+async fn what_requests_may_be_is_a_setting_of_the_plugin() {
+    let server = Web::start().await;
+    let address = server.address;
+    let plugin = web(&format!(
+        "{{ host = \"http://{address}\", private = true }}"
+    ))
+    .line("limits = { http-request = \"2KiB\", http-answer = \"4MiB\", http-answers = \"5MiB\" }");
+    let stage = Stage::new(&Bot::new().plugin(plugin)).await;
+    let _belfry = stage.host().await;
+    let size = format!("http://{address}/size");
+    assert_eq!(
+        ask(&stage, &format!("POST {size} 2048")).await,
+        "200 4 2048"
+    );
+    let answer = ask(&stage, &format!("POST {size} 100000")).await;
+    assert!(
+        answer.starts_with("Error::Invalid(") && answer.contains("the request is too large"),
+        "{answer}"
+    );
+    assert_eq!(server.heads().len(), 1, "it never left");
+    // What is too large for others is not for this one, once.
+    let large = format!("GET http://{address}/large");
+    let answer = ask(&stage, &large).await;
+    assert!(answer.starts_with("200 4194304 "), "{answer}");
+    let answer = ask(&stage, &format!("{large}\n{large}")).await;
+    assert!(
+        answer.starts_with("Error::Invalid(") && answer.contains("the answer is too large"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -1,14 +1,13 @@
 //! Plugins in every language: the same sample does the same, and a folder just made answers as it is.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use belfry_tests::{Bot, ONCALL, Plugin, Stage, components, wait_for, wait_until};
+use belfry_tests::components::is_quick;
+use belfry_tests::{
+    Bot, Dingtalk, ONCALL, Plugin, Process, Stage, components, wait_for, wait_until,
+};
 use serde_json::{Value, json};
-
-/// Whether the guests that take long to build and to compile are left out, as `cargo xtask test --quick` does.
-fn is_quick() -> bool {
-    std::env::var_os("BELFRY_TEST_QUICK").is_some()
-}
 
 #[tokio::test]
 async fn the_sample_in_rust_greets_counts_and_asks_for_an_approval() {
@@ -72,6 +71,54 @@ async fn a_new_plugin_in_python_builds_and_answers_as_it_is() {
     if !is_quick() {
         scaffold("python").await;
     }
+}
+
+#[tokio::test]
+async fn dev_builds_a_folder_when_it_is_saved_and_swaps_the_plugin() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let simulator: SocketAddr = free.local_addr().unwrap();
+    drop(free);
+    let folder = tempfile::tempdir().unwrap();
+    Bot::new().write(folder.path(), simulator);
+    let config = folder.path().join("bot.toml");
+    let sources = folder.path().join("plugins").join("on-call");
+    let parent = text_of(sources.parent().unwrap());
+    let made = belfry(&["plugin", "new", "--lang", "c", "on-call", "--in", &parent]).await;
+    belfry(&["plugin", "build", &text_of(&sources)]).await;
+    let bot = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{bot}\n{}\n", table(&made))).unwrap();
+
+    let dev = Process::dev(&config, simulator).await;
+    let dingtalk = Dingtalk::new(simulator);
+    wait_until("the simulator knows the app's address", async || {
+        !dingtalk.get("apps").await[0]["robotUrl"].is_null()
+    })
+    .await;
+    // Asked until the answer is the right one, because a build takes its time.
+    let answered = async |begin: &str| {
+        wait_until(&format!("the plugin answers {begin:?}"), async || {
+            dingtalk.say(ONCALL, "alice", "@acme /on-call").await;
+            let answers = dingtalk.answers(ONCALL).await;
+            answers.last().is_some_and(|last| last.starts_with(begin))
+        })
+        .await;
+    };
+    answered("Hello, ").await;
+    let file = sources.join("answer.c");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = text.replace("Hello, ", "Good day, ");
+    std::fs::write(&file, &changed).unwrap();
+    answered("Good day, ").await;
+
+    // What does not compile changes nothing, and the next save that does is taken.
+    std::fs::write(&file, format!("{changed}\nthis is no C\n")).unwrap();
+    wait_until("the mistake is told", async || {
+        (dev.log() + &dev.output()).contains("this is no C")
+    })
+    .await;
+    answered("Good day, ").await;
+    std::fs::write(&file, text).unwrap();
+    answered("Hello, ").await;
 }
 
 /// What plugins/hello/README.md promises of the sample, in whatever language.
@@ -166,9 +213,7 @@ async fn scaffold(language: &str) {
     let built: Value = serde_json::from_str(&built).unwrap();
     assert_eq!(built[0]["changed"], json!(true), "{built}");
 
-    // Exactly what was printed.
-    let start = made.find("[[plugin]]").unwrap();
-    let table = made[start..].split("\n\n").next().unwrap();
+    let table = table(&made);
     let bot = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{bot}\n{table}\n")).unwrap();
     let host = stage.host().await;
@@ -196,6 +241,12 @@ async fn scaffold(language: &str) {
         "{line}: {}",
         String::from_utf8_lossy(&tested.stderr)
     );
+}
+
+/// Exactly what `plugin new` printed for bot.toml.
+fn table(made: &str) -> &str {
+    let start = made.find("[[plugin]]").unwrap();
+    made[start..].split("\n\n").next().unwrap()
 }
 
 /// Runs the program, which must succeed, and returns what it printed. A compiler may take a minute.

@@ -146,3 +146,71 @@ async fn a_plugin_whose_attempts_only_wait_does_not_take_every_place() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_has_as_many_attempts_at_one_time_as_it_may_and_the_others_wait() {
+    let bot = Bot::new()
+        .plugin(Plugin::echo().line("when = '!event.text.startsWith(\"sleep\")'"))
+        .plugin(
+            Plugin::naughty("sleep", "sleep", "sleep-ms = 1500")
+                .line("when = 'event.text.startsWith(\"sleep\")'")
+                .line("limits = { concurrent = 2, wall = \"60s\" }"),
+        );
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.serve(&[]).await;
+    for sender in ["alice", "bob", "carol", "dave"] {
+        let message = json!({"app": "acme", "senderStaffId": sender, "text": "sleep"});
+        stage.dingtalk.post("messages", message).await;
+    }
+    belfry.sleepers(2).await;
+    // Whoever comes later overtakes those that wait for a place of their own plugin.
+    stage.dingtalk.say(ONCALL, "alice", "anybody there?").await;
+    wait_until("echo answers", async || {
+        stage.dingtalk.answers(ONCALL).await == ["anybody there?"]
+    })
+    .await;
+    let ended = async || {
+        let deliveries = belfry.doors.deliveries("sleep").await;
+        let done = deliveries
+            .iter()
+            .filter(|delivery| delivery["state"] == "done");
+        done.count()
+    };
+    assert_eq!(ended().await, 0, "the machine is too slow for this story");
+    assert_eq!(belfry.log().matches("falling asleep").count(), 2);
+    wait_until("all had their turn", async || ended().await == 4).await;
+}
+
+#[tokio::test]
+async fn what_a_plugin_logs_and_prints_is_cut_at_its_own_limits() {
+    let plugin = naughty("log", "log-lines = 7");
+    let bytes = Plugin::naughty("bytes", "log", "")
+        .line("when = 'event.text == \"bytes\"'")
+        .line("limits = { log-bytes = \"1KiB\" }");
+    let printed = Plugin::naughty("printed", "print-flood", "")
+        .line("when = 'event.text == \"printed\"'")
+        .line("limits = { printed-bytes = \"1KiB\", cpu = \"50ms\" }");
+    let bot = Bot::new()
+        .retry("max-attempts = 1")
+        .plugin(plugin)
+        .plugin(bytes)
+        .plugin(printed);
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.serve(&[("BELFRY_LOG", "debug")]).await;
+    let lines = |of: &str| belfry.log().matches(of).count();
+    let line = "x".repeat(100);
+    for (name, state, of, count) in [
+        ("log", "done", line.as_str(), 7),
+        // Ten lines of a hundred bytes are below a kibibyte.
+        ("bytes", "done", line.as_str(), 7 + 10),
+        // Sixteen bytes a line.
+        ("printed", "dead", "plugin printed", 64),
+    ] {
+        stage.dingtalk.say(ONCALL, "alice", name).await;
+        wait_until("it ends", async || {
+            belfry.doors.deliveries(name).await[0]["state"] == state
+        })
+        .await;
+        assert_eq!(lines(of), count, "{name}");
+    }
+}

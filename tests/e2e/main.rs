@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a story reports by failing")]
 
 mod amend;
+mod approvals;
 mod backfill;
 mod bad_input;
 mod cli;
 mod compatibility;
+mod contacts;
 mod dedupe;
 mod delivery;
 mod doctor;
@@ -15,10 +17,14 @@ mod egress;
 mod inspect;
 mod languages;
 mod limits;
+mod media;
+mod notices;
+mod pace;
 mod parking;
 mod reload;
 mod replay;
 mod retry;
+mod robots;
 mod rules;
 mod secrets;
 mod shutdown;

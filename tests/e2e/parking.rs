@@ -65,6 +65,7 @@ async fn a_parked_plugin_waits_for_a_person_or_a_new_version_and_loses_nothing()
     );
     assert_eq!(shown["times"], 1);
     assert!(shown["until"].as_str() > shown["since"].as_str(), "{shown}");
+    assert_eq!(belfry.doors.metric("belfry_plugins_parked").await, 1.0);
     tell(&stage, "dave", "reply to me").await;
     let delivery = waiting(&belfry).await;
     assert_eq!(
@@ -79,6 +80,7 @@ async fn a_parked_plugin_waits_for_a_person_or_a_new_version_and_loses_nothing()
     );
     handled(&belfry).await;
     assert!(parked(&belfry).await.is_null());
+    assert_eq!(belfry.doors.metric("belfry_plugins_parked").await, 0.0);
 
     park(&stage, &belfry).await;
     tell(&stage, "dave", "reply again").await;

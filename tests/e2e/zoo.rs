@@ -1,14 +1,18 @@
 //! Every guest of the zoo ends as it must, its neighbour goes on answering, and nothing of the machine is lost to it.
 
 use belfry_tests::zoo::{ANIMALS, Animal, End, table};
-use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, components, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, Web, components, wait_for, wait_until};
 
 fn refused() -> impl Iterator<Item = &'static Animal> {
     ANIMALS.iter().filter(|animal| !animal.runs())
 }
 
 fn running() -> impl Iterator<Item = &'static Animal> {
-    ANIMALS.iter().filter(|animal| animal.runs())
+    let has_time = |animal: &&Animal| !animal.is_slow() || !components::is_quick();
+    ANIMALS
+        .iter()
+        .filter(|animal| animal.runs())
+        .filter(has_time)
 }
 
 /// Somebody writes a word, and `echo` repeats it.
@@ -33,10 +37,11 @@ async fn what_cannot_be_a_plugin_is_refused_by_name_while_the_neighbour_answers(
     let bot = Bot::new().plugin(neighbour());
     let stage = Stage::new(&bot).await;
     let belfry = stage.host().await;
+    let web = Web::start().await;
     let mut with_zoo = bot;
     for animal in refused() {
         stage.replace_component(animal.name, &animal.component());
-        with_zoo = with_zoo.plugin(animal.plugin());
+        with_zoo = with_zoo.plugin(animal.plugin(web.address));
     }
     stage.write(&with_zoo);
     let reload = belfry.doors.reload();
@@ -66,9 +71,10 @@ async fn each_guest_of_the_zoo_ends_as_named_and_leaves_the_machine_as_it_was() 
         .plugin(neighbour());
     let stage = Stage::new(&bot).await;
     bot = bot.plugin(Plugin::naughty("keeper", "keep", "").line("when = 'event.text == \"keep\"'"));
+    let web = Web::start().await;
     for animal in running() {
         stage.replace_component(animal.name, &animal.component());
-        bot = bot.plugin(animal.plugin());
+        bot = bot.plugin(animal.plugin(web.address));
     }
     // As many plugins as there are places, each of which takes one.
     for number in 0..8 {
@@ -79,6 +85,8 @@ async fn each_guest_of_the_zoo_ends_as_named_and_leaves_the_machine_as_it_was() 
         bot = bot.plugin(sleeper);
     }
     stage.write(&bot);
+    // Compiling the guests of large languages takes longer than anybody waits for a start; the cache has them afterwards.
+    stage.host().await.stop().await;
     let belfry = stage.serve(&[]).await;
     neighbour_answers(&stage, "keep").await;
     let before = resident(&belfry);
@@ -95,6 +103,17 @@ async fn each_guest_of_the_zoo_ends_as_named_and_leaves_the_machine_as_it_was() 
             .iter()
             .all(|delivery| delivery["state"] == "done" && delivery["attempts"] == 1)
     );
+
+    // The server that some were granted heard nothing from the others. `request-flood` has two attempts of twenty calls,
+    // two of which ask for its settings.
+    let asked = web.heads();
+    let count = |path: &str| {
+        let line = format!("GET {path} ");
+        asked.iter().filter(|head| head.starts_with(&line)).count()
+    };
+    let granted = [count("/drip"), count("/silence"), count("/large")];
+    assert_eq!(granted, [1; 3], "{asked:?}");
+    assert_eq!((count("/hello"), asked.len()), (36, 39), "{asked:?}");
 
     let after = resident(&belfry);
     assert!(
@@ -128,12 +147,19 @@ async fn ends_as_named(stage: &Stage, belfry: &Process, animal: &Animal) {
             assert_eq!(delivery["state"], "dead", "{name}: {delivery}");
             assert!(reason.starts_with(expected), "{name}: {reason}");
             assert!(reason.len() < 2_000, "{name}: {reason}");
+            // Whoever can say why does so in its author's words, whatever the language.
+            if name.starts_with("panic") || name.starts_with("exception") {
+                assert!(reason.contains("on purpose"), "{name}: {reason}");
+            }
         }
         End::Answers(expected) => {
             assert_eq!(delivery["state"], "done", "{name}: {delivery}");
             let answers = stage.dingtalk.answers(ONCALL).await;
-            let expected = answers.iter().filter(|answer| *answer == expected).count();
-            assert!(expected > 0, "{name}: {answers:?}");
+            // All answer in one group, so those that answer alike are counted.
+            let found = answers.iter().filter(|answer| *answer == expected).count();
+            let alike = running()
+                .filter(|animal| matches!(animal.end, End::Answers(answer) if answer == expected));
+            assert!(found >= alike.count(), "{name}: {answers:?}");
         }
         End::Refused(_) => {}
     }

@@ -22,6 +22,7 @@ pub struct Bot {
     server: Vec<String>,
     engine: Vec<String>,
     retry: Vec<String>,
+    app: Vec<String>,
     tables: Vec<String>,
     components: BTreeSet<String>,
     fetches: bool,
@@ -59,6 +60,13 @@ impl Bot {
     #[must_use]
     pub fn retry(mut self, line: &str) -> Self {
         self.retry.push(line.to_owned());
+        self
+    }
+
+    /// Adds a line to the app `acme`.
+    #[must_use]
+    pub fn app(mut self, line: &str) -> Self {
+        self.app.push(line.to_owned());
         self
     }
 
@@ -104,7 +112,7 @@ impl Bot {
         };
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
-        let tables = self.tables.join("\n");
+        let (app, tables) = (self.app.join("\n"), self.tables.join("\n"));
         let backfill = if self.fetches {
             ""
         } else {
@@ -135,6 +143,7 @@ receive = [\"callback\", \"robot\"]
 callback = {{ token = \"{CALLBACK_TOKEN}\", aes-key = \"{AES_KEY}\", receive-ids = [\"dingkey\", \"dingcorp\"]{backfill} }}
 oapi-base = \"http://{simulator}\"
 api-base = \"http://{simulator}\"
+{app}
 
 {tables}"
         )
@@ -215,8 +224,13 @@ impl Plugin {
     /// Grants everything that the scripted guest uses, and more entries of the table.
     #[must_use]
     pub fn granted(self, more: &str) -> Self {
+        let more = if more.contains("contacts") {
+            more.to_owned()
+        } else {
+            format!("contacts = true, {more}")
+        };
         self.line(&format!(
-            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, {more} }}"
+            "grant = {{ robot = true, chat = true, notice = true, approval = true, kv = true, media = true, {more} }}"
         ))
     }
 

@@ -10,19 +10,31 @@ pub fn checkout() -> PathBuf {
         .to_owned()
 }
 
-/// The component of a sample plugin or of a guest of the stories.
+/// The component of a sample plugin or of a guest of the stories, the one in Rust or one that belfry built.
 ///
 /// # Panics
 ///
 /// If nobody has built it.
 pub fn path(name: &str) -> PathBuf {
+    find(name).unwrap_or_else(|| panic!("there is no component {name:?}: run `cargo xtask test`"))
+}
+
+/// As [`path`], if somebody has built it.
+pub fn find(name: &str) -> Option<PathBuf> {
     let sample = checkout().join(format!("plugins/{name}.wasm"));
     let guest = checkout().join(format!(
         "tests/guests/target/wasm32-wasip2/release/{}.wasm",
         name.replace('-', "_")
     ));
-    let found = [sample, guest].into_iter().find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("there is no component {name:?}: run `cargo xtask test`"))
+    let other = checkout().join(format!("tests/guests/{name}.wasm"));
+    [sample, guest, other]
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+/// Whether the guests that take long to build and to compile are left out, as `cargo xtask test --quick` does.
+pub fn is_quick() -> bool {
+    std::env::var_os("BELFRY_TEST_QUICK").is_some()
 }
 
 /// The belfry program.

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// | `/large` | 4 MiB |
 /// | `/late` | the first request after a minute, later ones `late` at once |
 /// | `/drip` | a byte every 50 ms, for ever |
+/// | `/silence` | nothing, for ever |
 #[derive(Debug, Clone)]
 pub struct Web {
     /// Its address.
@@ -96,6 +97,9 @@ impl Web {
             "/redirect" => format!(
                 "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: {query}\r\ncontent-length: 0\r\n\r\n"
             ),
+            "/silence" => loop {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            },
             "/drip" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
                 loop {

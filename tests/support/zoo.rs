@@ -1,6 +1,7 @@
 //! The hostile guests: what each does, and how it must end.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use crate::{Plugin, components};
 
@@ -20,7 +21,7 @@ pub struct Animal {
     pub does: &'static str,
     /// How its component comes about.
     guest: Guest,
-    /// Further lines of its `[[plugin]]`.
+    /// Further lines of its `[[plugin]]`; `WEB` stands for the address of a [`crate::Web`], `PORT` for its port.
     lines: &'static str,
     /// What must become of it.
     pub end: End,
@@ -33,6 +34,8 @@ enum Guest {
     Naughty,
     /// Another guest of `tests/guests`, whose lines say how it behaves.
     Built(&'static str),
+    /// As that, in a language whose components are large: left out where there is no time for them.
+    Slow(&'static str),
     /// A module from text, made into a plugin.
     Module(Module),
     /// A component from text.
@@ -58,27 +61,44 @@ impl Animal {
     pub fn component(&self) -> Vec<u8> {
         match &self.guest {
             Guest::Naughty => guest("naughty"),
-            Guest::Built(name) => guest(name),
+            Guest::Built(name) | Guest::Slow(name) => guest(name),
             Guest::Module(module) => module.component(),
             Guest::Text(text) => wat::parse_str(text).unwrap(),
             Guest::Made(make) => make(),
         }
     }
 
-    /// Its `[[plugin]]`.
-    pub fn plugin(&self) -> Plugin {
-        Plugin::new(self.name, self.name).line(&self.settings())
+    /// Its `[[plugin]]`, with that web server to talk to.
+    pub fn plugin(&self, web: SocketAddr) -> Plugin {
+        Plugin::new(self.name, self.name).line(&self.settings(web))
     }
 
     /// The rest of its table, behind name, component and app.
-    pub fn settings(&self) -> String {
-        let (name, lines) = (self.name, self.lines);
+    pub fn settings(&self, web: SocketAddr) -> String {
+        let name = self.name;
+        let lines = self
+            .lines
+            .replace("WEB", &web.to_string())
+            .replace("PORT", &web.port().to_string());
         let mut text = format!("events = [\"chat-message\"]\nwhen = 'event.text == {name:?}'\n");
         if matches!(self.guest, Guest::Naughty) {
             text.push_str("grant = { robot = true, kv = true }\n");
             text.push_str(&format!("config = {{ mode = {name:?} }}\n"));
         }
-        text + lines
+        text + &lines
+    }
+
+    /// Whether what it is made of was built.
+    pub fn is_built(&self) -> bool {
+        match &self.guest {
+            Guest::Built(name) | Guest::Slow(name) => components::find(name).is_some(),
+            _ => true,
+        }
+    }
+
+    /// Whether it is left out where there is no time.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.guest, Guest::Slow(_))
     }
 
     /// Whether it is loaded at all.

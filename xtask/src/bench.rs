@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) bench: Vec<String>,
 }
 
-/// Builds the sample plugins, the guests of the zoo, the OpenSSL yardstick and belfry, then becomes the benchmark program.
+/// Builds the samples in every language, the guests of the zoo, the OpenSSL yardstick and belfry, then becomes the benchmark program.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !shell::root().join("bench").join("Cargo.toml").is_file() {
         bail!("this checkout has no benchmarks: bench/Cargo.toml is missing");
@@ -30,6 +30,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     build_yardstick()?;
     shell::say("building belfry with optimisations (several minutes the first time)");
     let program = build_belfry()?;
+    let languages = plugins::build_languages(&program.with_file_name("belfry"), true);
+    if let Err(error) = languages {
+        shell::say(&format!("{error:#}; what was not built is not measured"));
+    }
     shell::become_command(&mut shell::command(program.as_os_str(), &options.bench))
 }
 

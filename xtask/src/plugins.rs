@@ -44,19 +44,26 @@ pub(crate) fn build_samples() -> Result<()> {
     Ok(())
 }
 
-/// Samples that take long to build, or that the host takes long to compile.
-const SLOW: &[&str] = &["hello-py"];
+/// Those that take long to build, or that the host takes long to compile.
+const SLOW: &[&str] = &["hello-py", "crash-py"];
 
-/// Builds the samples in other languages than Rust with belfry itself, which installs the compilers it needs.
+/// Builds the samples and the guests of tests in other languages than Rust with belfry itself, which installs the compilers
+/// it needs.
 pub(crate) fn build_languages(belfry: &Path, with_slow: bool) -> Result<()> {
-    let folders = languages(&shell::root().join("plugins"), with_slow)?;
-    shell::say("building the samples in other languages, installing their compilers if need be");
+    let mut folders = languages(&shell::root().join("plugins"), "hello-", with_slow)?;
+    let guests = shell::root().join("tests").join("guests");
+    if guests.is_dir() {
+        folders.extend(languages(&guests, "crash-", with_slow)?);
+    }
+    shell::say(
+        "building samples and guests in other languages, installing their compilers if need be",
+    );
     let mut build = shell::command(belfry.as_os_str(), ["plugin", "build", "--install"]);
     shell::run(build.args(folders))
 }
 
-/// The folders of `hello` in other languages.
-fn languages(plugins: &Path, with_slow: bool) -> Result<Vec<PathBuf>> {
+/// The folders of one plugin in several languages, which begin alike.
+fn languages(plugins: &Path, begin: &str, with_slow: bool) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(plugins).with_context(|| format!("cannot read {}", plugins.display()))?;
     let mut folders: Vec<PathBuf> = entries
@@ -64,7 +71,7 @@ fn languages(plugins: &Path, with_slow: bool) -> Result<Vec<PathBuf>> {
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             path.is_dir()
-                && name.starts_with("hello-")
+                && name.starts_with(begin)
                 && (with_slow || !SLOW.contains(&name.as_ref()))
         })
         .collect();
@@ -262,14 +269,20 @@ mod tests {
 
     #[test]
     fn every_language_has_its_folder_and_slow_ones_can_be_left_out() {
-        let plugins = shell::root().join("plugins");
-        let all = languages(&plugins, true).unwrap();
-        for name in ["hello-c", "hello-go"] {
-            assert!(all.contains(&plugins.join(name)), "{name}");
-        }
-        let quick = languages(&plugins, false).unwrap();
-        for name in SLOW {
-            assert!(!quick.contains(&plugins.join(name)), "{name}");
+        for (folder, begin) in [("plugins", "hello-"), ("tests/guests", "crash-")] {
+            let folder = shell::root().join(folder);
+            let all = languages(&folder, begin, true).unwrap();
+            for language in ["c", "go", "js", "py", "ts"] {
+                assert!(
+                    all.contains(&folder.join(format!("{begin}{language}"))),
+                    "{language}"
+                );
+            }
+            let quick = languages(&folder, begin, false).unwrap();
+            for name in SLOW {
+                assert!(!quick.contains(&folder.join(name)), "{name}");
+            }
+            assert_eq!(quick.len(), all.len() - 1);
         }
     }
 

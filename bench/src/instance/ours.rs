@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, anyhow, bail};
 use belfry::attempt::LastTrouble;
 use belfry::call::{Answer, Arguments, Fate, Json};
+use belfry::capability::Capability;
 use belfry::clock;
 use belfry::config::{Grant, Limits};
 use belfry::effect::{Begin, Next, Recorder, Source};
@@ -16,7 +17,7 @@ use belfry::ids::{DeliveryId, PluginDigest, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
-use belfry::imports::{PluginPre, base_linker, to_guest};
+use belfry::imports::{HOST_CALLS, PluginPre, base_linker, link, to_guest};
 use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
 use belfry::kv::{Kv, MemoryKv};
 use belfry::wake::Waker;
@@ -27,7 +28,7 @@ use wasmtime::component::{Component, HasData};
 use super::Handle;
 
 /// Everything that outlives an event.
-pub(super) struct Ours {
+pub(crate) struct Ours {
     sandbox: Sandbox,
     pre: PluginPre<State>,
     plugin: PluginName,
@@ -44,10 +45,18 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    pub(super) fn new(sandbox: &Sandbox, component: &Component) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        sandbox: &Sandbox,
+        component: &Component,
+        text: &str,
+    ) -> anyhow::Result<Self> {
         let mut linker = base_linker(sandbox.engine()).map_err(|error| anyhow!("{error:#}"))?;
         robot::add_to_linker::<_, Answered>(&mut linker, |state| AnsweredRobot(state))
             .map_err(|error| anyhow!("{error:#}"))?;
+        // Those of the samples, as they are; values are kept in memory.
+        for capability in [Capability::Kv, Capability::Approval] {
+            link(&mut linker, capability).map_err(|error| anyhow!("{error:#}"))?;
+        }
         let pre = linker
             .instantiate_pre(component)
             .and_then(PluginPre::new)
@@ -58,21 +67,24 @@ impl Ours {
             agent_id: None,
             robot_code: "dingkey".to_owned(),
         };
-        let envelope = envelope();
+        let envelope = envelope(text);
         let content = Content::parse(&envelope.origin, &envelope.raw)?;
         Ok(Self {
             sandbox: sandbox.clone(),
             pre,
-            plugin: "echo".into(),
+            plugin: "sample".into(),
             envelope,
             content,
             client: Client::new(credentials, Endpoints::default())
                 .context("cannot make a client")?,
             journal: Arc::new(MemoryJournal::default()),
-            digest: PluginDigest::of(b"echo"),
+            digest: PluginDigest::of(b"sample"),
             kv: Arc::new(MemoryKv::default()),
             schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
-            grant: Arc::default(),
+            grant: Arc::new(Grant {
+                kv: Some(Grant::KV_BYTES),
+                ..Grant::default()
+            }),
             settings: Arc::default(),
             outbound: TaskTracker::new(),
         })
@@ -96,6 +108,7 @@ impl Handle for Ours {
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
+            notices: None,
             trouble: LastTrouble::default(),
             grant: Arc::clone(&self.grant),
             egress: None,
@@ -122,18 +135,18 @@ impl Handle for Ours {
             .await
             .is_some()
         {
-            bail!("echo left a call out");
+            bail!("the plugin left a call out");
         }
         match handled {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => bail!("echo failed: {failure:?}"),
-            Err(outcome) => bail!("echo ended: {outcome}"),
+            Ok(Err(failure)) => bail!("the plugin failed: {failure:?}"),
+            Err(outcome) => bail!("the plugin ended: {outcome}"),
         }
     }
 }
 
 /// The message that both sides handle.
-pub(super) fn envelope() -> Envelope {
+pub(super) fn envelope(text: &str) -> Envelope {
     let now = clock::now();
     let raw = serde_json::json!({
         "msgId": "msg-1",
@@ -146,7 +159,7 @@ pub(super) fn envelope() -> Envelope {
         "robotCode": "dingkey",
         "createAt": now.0,
         "msgtype": "text",
-        "text": {"content": "hello, what is the state of the deployment?"},
+        "text": {"content": text},
         "sessionWebhook": "https://oapi.dingtalk.com/robot/sendBySession?session=1",
         "sessionWebhookExpiredTime": now.0 + 5_400_000,
     });
@@ -203,6 +216,7 @@ impl robot::Host for AnsweredRobot<'_> {
                 fate: Fate::Done,
                 text: Json::new("{\"Ok\":null}"),
             };
+            HOST_CALLS.count_words(&[Function::RobotReply.name(), Fate::Done.as_str()]);
             recorder.end(place, Function::RobotReply, answer).await;
             Ok::<_, belfry::effect::Halt>(())
         };
@@ -215,6 +229,46 @@ impl robot::Host for AnsweredRobot<'_> {
         _: ConversationId,
         _: RobotMessage,
     ) -> wasmtime::Result<Result<String, Error>> {
-        wasmtime::bail!("echo sends nothing")
+        wasmtime::bail!("the samples send nothing")
+    }
+
+    async fn send_people(
+        &mut self,
+        _: Vec<String>,
+        _: RobotMessage,
+    ) -> wasmtime::Result<Result<robot::SentToPeople, Error>> {
+        wasmtime::bail!("echo writes to nobody")
+    }
+
+    async fn state(
+        &mut self,
+        _: ConversationId,
+        _: String,
+        _: Option<String>,
+        _: u32,
+    ) -> wasmtime::Result<Result<robot::SentState, Error>> {
+        wasmtime::bail!("echo asks for nothing")
+    }
+
+    async fn people_state(
+        &mut self,
+        _: String,
+    ) -> wasmtime::Result<Result<robot::SentState, Error>> {
+        wasmtime::bail!("echo asks for nothing")
+    }
+
+    async fn recall(
+        &mut self,
+        _: ConversationId,
+        _: Vec<String>,
+    ) -> wasmtime::Result<Result<robot::Recalled, Error>> {
+        wasmtime::bail!("echo takes nothing back")
+    }
+
+    async fn recall_people(
+        &mut self,
+        _: Vec<String>,
+    ) -> wasmtime::Result<Result<robot::Recalled, Error>> {
+        wasmtime::bail!("echo takes nothing back")
     }
 }

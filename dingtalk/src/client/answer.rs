@@ -103,6 +103,13 @@ fn object(status: u16, body: &[u8], effect: Effect) -> Result<Map<String, Value>
     Err(classify::status(status, &code, &message, effect))
 }
 
+/// What the status of an answer that is no file means.
+pub(crate) fn foreign_status(status: u16) -> ApiError {
+    let code = format!("client.http-{status}");
+    let message = format!("http status {status} in place of the file");
+    classify::status(status, &code, &message, Effect::Read).last()
+}
+
 fn unreadable(body: &[u8], effect: Effect) -> ApiError {
     let start = body.trim_ascii_start();
     let (code, message) = if start.is_empty() {

@@ -1,13 +1,21 @@
-//! Approvals (OA审批, `processinstance/*` and `process/instance/*`).
+//! Approvals (OA审批). Both styles of calls know the same instances, and read into the same values.
+
+mod attachment;
+mod check;
+mod control;
+mod form;
+mod legacy;
+mod modern;
+mod template;
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::{ApiError, ApiStyle, Client, Decision, UnixMs};
 
-use super::{comma_joined, number};
-use crate::error::Effect;
-use crate::members::Members;
-use crate::{ApiError, Client, Decision, UnixMs};
+pub use self::attachment::{AttachedFile, Attachment, FileLink, Files};
+pub use self::control::{Address, DateRange, FieldError, FieldValue, Place};
+pub use self::form::{Control, Form};
+pub use self::template::{Template, TemplatePage};
 
 /// A field of a form.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,11 +55,11 @@ pub struct NewInstance {
     pub originator: String,
     /// The originator's department, a decimal number as text; `-1` is the root.
     pub dept_id: String,
-    /// At most 200.
+    /// At most 150, or 200 for the older call.
     pub fields: Vec<Field>,
     /// In order, at most 20; when empty the template's own flow runs.
     pub steps: Vec<Step>,
-    /// Who gets a copy when it ends, at most 20; only with `steps`.
+    /// Who gets a copy when it ends, at most 50, or 20 for the older call; only with `steps`.
     pub cc: Vec<String>,
 }
 
@@ -102,10 +110,29 @@ pub struct Instance {
     pub fields: Vec<Field>,
     /// The steps so far.
     pub tasks: Vec<InstanceTask>,
-    /// When it was started.
+    /// What was done with it so far, oldest first.
+    pub records: Vec<InstanceRecord>,
+    /// When it was started; the newer call tells the minute only.
     pub created_at: Option<UnixMs>,
-    /// When it ended.
+    /// When it ended; the newer call tells the minute only.
     pub finished_at: Option<UnixMs>,
+}
+
+/// Something that was done with an instance.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InstanceRecord {
+    /// Who did it.
+    pub user_id: String,
+    /// When; the newer call tells the minute only.
+    pub at: Option<UnixMs>,
+    /// DingTalk's word, such as `EXECUTE_TASK_NORMAL` or `ADD_REMARK`.
+    pub kind: String,
+    /// `AGREE`, `REFUSE` or `NONE`.
+    pub outcome: String,
+    /// What was said with it; may be empty.
+    pub remark: String,
+    /// The files that came with it.
+    pub files: Vec<AttachedFile>,
 }
 
 /// Which instances to list.
@@ -145,167 +172,130 @@ pub struct Verdict {
     pub approver: String,
     /// How it is decided.
     pub decision: Decision,
-    /// A word with it; may be empty.
+    /// A word with it, at most 1024 characters; may be empty.
     pub remark: String,
 }
 
+/// A step that its approver hands to somebody else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// The step, a decimal number as text.
+    pub task_id: String,
+    /// Whose step it is.
+    pub from: String,
+    /// Whose it becomes.
+    pub to: String,
+    /// A word with it, at most 256 characters; may be empty.
+    pub remark: String,
+}
+
+/// Something said about an instance.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// The instance.
+    pub instance_id: String,
+    /// Who says it.
+    pub user_id: String,
+    /// 1 to 1024 characters.
+    pub text: String,
+    /// What comes with it.
+    pub files: Files,
+}
+
 impl Client {
-    /// Starts an instance (`processinstance/create`) and answers with its id.
+    /// Starts an instance and answers with its id. What DingTalk would refuse is not sent.
     pub async fn approval_create(&self, instance: &NewInstance) -> Result<String, ApiError> {
-        let mut body = json!({
-            "process_code": instance.process_code,
-            "originator_user_id": instance.originator,
-            "dept_id": number("department id", &instance.dept_id)?,
-            "form_component_values": form(&instance.fields),
-        });
-        if let Some(agent_id) = self.inner.credentials.agent_id {
-            body["agent_id"] = json!(agent_id);
+        check::new_instance(instance, self.style)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_create(instance).await,
+            ApiStyle::Legacy => self.legacy_create(instance).await,
         }
-        if !instance.steps.is_empty() {
-            body["approvers_v2"] = instance.steps.iter().map(step).collect();
-        }
-        if !instance.cc.is_empty() {
-            body["cc_list"] = json!(comma_joined("user id", &instance.cc)?);
-            body["cc_position"] = json!("FINISH");
-        }
-        let answer = self
-            .oapi("/topapi/processinstance/create", body, Effect::Write)
-            .await?;
-        answer.text("process_instance_id")
     }
 
-    /// Reads an instance (`processinstance/get`).
+    /// Reads an instance.
     pub async fn approval_get(&self, instance_id: &str) -> Result<Instance, ApiError> {
-        let body = json!({"process_instance_id": instance_id});
-        let answer = self
-            .oapi("/topapi/processinstance/get", body, Effect::Read)
-            .await?;
-        let instance = answer.object("process_instance")?;
-        let status = instance.text("status").as_deref().and_then(status);
-        Ok(Instance {
-            title: instance.text("title").unwrap_or_default(),
-            status: status.ok_or_else(|| answer.lacks("process_instance.status"))?,
-            decision: match instance.text("result").as_deref() {
-                Some("agree") => Some(Decision::Agree),
-                Some("refuse") => Some(Decision::Refuse),
-                _ => None,
-            },
-            originator: instance.text("originator_userid").unwrap_or_default(),
-            originator_dept: instance.text("originator_dept_id"),
-            business_id: instance.text("business_id"),
-            fields: instance
-                .objects("form_component_values")
-                .map(field)
-                .collect(),
-            tasks: instance.objects("tasks").map(task).collect(),
-            created_at: instance
-                .text("create_time")
-                .as_deref()
-                .and_then(beijing_time),
-            finished_at: instance
-                .text("finish_time")
-                .as_deref()
-                .and_then(beijing_time),
-        })
+        check::instance_id(instance_id)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_get(instance_id).await,
+            ApiStyle::Legacy => self.legacy_get(instance_id).await,
+        }
     }
 
-    /// Lists instances (`processinstance/listids`).
+    /// Lists instances.
     pub async fn approval_list_ids(&self, listing: &Listing) -> Result<Page, ApiError> {
-        let mut body = json!({
-            "process_code": listing.process_code,
-            "start_time": listing.start,
-            "size": listing.size,
-            "cursor": listing.cursor,
-        });
-        if let Some(end) = listing.end {
-            body["end_time"] = json!(end);
+        check::listing(listing)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_list_ids(listing).await,
+            ApiStyle::Legacy => self.legacy_list_ids(listing).await,
         }
-        if !listing.originators.is_empty() {
-            body["userid_list"] = json!(comma_joined("user id", &listing.originators)?);
-        }
-        let answer = self
-            .oapi("/topapi/processinstance/listids", body, Effect::Read)
-            .await?;
-        let page = answer.object("result")?;
-        Ok(Page {
-            instances: page.texts("list"),
-            next_cursor: page
-                .integer("next_cursor")
-                .and_then(|cursor| u32::try_from(cursor).ok()),
-        })
     }
 
-    /// Withdraws an instance (`process/instance/terminate`) for its originator, or for the system when `operator` is
-    /// absent. DingTalk refuses it within 15 seconds of the start.
+    /// Withdraws an instance for its originator, or for the system when `operator` is absent. DingTalk refuses it within
+    /// 15 seconds of the start.
     pub async fn approval_terminate(
         &self,
         instance_id: &str,
         operator: Option<&str>,
         remark: &str,
     ) -> Result<(), ApiError> {
-        let mut request = json!({
-            "process_instance_id": instance_id,
-            "is_system": operator.is_none(),
-            "remark": remark,
-        });
-        if let Some(operator) = operator {
-            request["operating_userid"] = json!(operator);
+        check::instance_id(instance_id)?;
+        check::remark(remark)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_terminate(instance_id, operator, remark).await,
+            ApiStyle::Legacy => self.legacy_terminate(instance_id, operator, remark).await,
         }
-        self.process_instance("terminate", request).await
     }
 
-    /// Decides a step for its approver (`process/instance/execute`).
+    /// Decides a step for its approver.
     pub async fn approval_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        let request = json!({
-            "process_instance_id": verdict.instance_id,
-            "task_id": number("task id", &verdict.task_id)?,
-            "actioner_userid": verdict.approver,
-            "result": match verdict.decision {
-                Decision::Agree => "agree",
-                Decision::Refuse => "refuse",
-            },
-            "remark": verdict.remark,
-        });
-        self.process_instance("execute", request).await
+        check::instance_id(&verdict.instance_id)?;
+        check::remark(&verdict.remark)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_execute(verdict).await,
+            ApiStyle::Legacy => self.legacy_execute(verdict).await,
+        }
     }
 
-    /// Comments on an instance (`process/instance/comment/add`).
-    pub async fn approval_comment(
-        &self,
-        instance_id: &str,
-        user_id: &str,
-        text: &str,
-    ) -> Result<(), ApiError> {
-        let request = json!({
-            "process_instance_id": instance_id,
-            "comment_userid": user_id,
-            "text": text,
-        });
-        self.process_instance("comment/add", request).await
+    /// Hands a step to somebody else. Only the newer API has the call, so it is made whatever the style.
+    pub async fn approval_redirect(&self, redirection: &Redirection) -> Result<(), ApiError> {
+        check::redirection(redirection)?;
+        self.modern_redirect(redirection).await
     }
 
-    async fn process_instance(&self, action: &str, request: Value) -> Result<(), ApiError> {
-        let path = format!("/topapi/process/instance/{action}");
-        self.oapi(&path, json!({"request": request}), Effect::Write)
-            .await?
-            .accepted()
+    /// Comments on an instance.
+    pub async fn approval_comment(&self, comment: &Comment) -> Result<(), ApiError> {
+        check::comment(comment)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_comment(comment).await,
+            ApiStyle::Legacy => self.legacy_comment(comment).await,
+        }
+    }
+
+    /// Counts the steps that wait for a person.
+    pub async fn approval_count_pending(&self, user_id: &str) -> Result<u32, ApiError> {
+        check::user_id(user_id)?;
+        match self.style {
+            ApiStyle::Modern => self.modern_count_pending(user_id).await,
+            ApiStyle::Legacy => self.legacy_count_pending(user_id).await,
+        }
     }
 }
 
-fn form(fields: &[Field]) -> Value {
-    fields
-        .iter()
-        .map(|field| json!({"name": field.name, "value": field.value}))
-        .collect()
-}
-
-fn step(step: &Step) -> Value {
-    let rule = match step.rule {
+/// DingTalk's word for how a step is decided.
+fn rule(rule: StepRule) -> &'static str {
+    match rule {
         StepRule::Single => "NONE",
         StepRule::AllOf => "AND",
         StepRule::AnyOf => "OR",
-    };
-    json!({"task_action_type": rule, "user_ids": step.approvers})
+    }
+}
+
+/// DingTalk's word for a decision.
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Agree => "agree",
+        Decision::Refuse => "refuse",
+    }
 }
 
 fn status(name: &str) -> Option<InstanceStatus> {
@@ -319,29 +309,12 @@ fn status(name: &str) -> Option<InstanceStatus> {
     }
 }
 
-fn field(field: Members<'_>) -> Field {
-    Field {
-        name: field.text("name").unwrap_or_default(),
-        value: field.text("value").unwrap_or_default(),
+fn decision(result: Option<&str>) -> Option<Decision> {
+    match result {
+        Some("agree") => Some(Decision::Agree),
+        Some("refuse") => Some(Decision::Refuse),
+        _ => None,
     }
-}
-
-fn task(task: Members<'_>) -> InstanceTask {
-    InstanceTask {
-        task_id: task.text("taskid").unwrap_or_default(),
-        approver: task.text("userid").unwrap_or_default(),
-        status: task.text("task_status").unwrap_or_default(),
-        outcome: task.text("task_result").unwrap_or_default(),
-    }
-}
-
-/// `yyyy-MM-dd HH:mm:ss` as clocks in Beijing show it, which have not been put forward or back since 1991.
-fn beijing_time(text: &str) -> Option<UnixMs> {
-    let civil = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-    let zoned = civil
-        .to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)))
-        .ok()?;
-    Some(UnixMs(zoned.timestamp().as_millisecond()))
 }
 
 // What people wrote stays out of debug output.
@@ -376,24 +349,31 @@ impl fmt::Debug for Verdict {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl fmt::Debug for InstanceRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstanceRecord")
+            .field("user_id", &self.user_id)
+            .field("kind", &self.kind)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
 
-    #[test]
-    fn times_are_read_as_beijing_time() {
-        assert_eq!(
-            beijing_time("2021-12-28 17:13:09"),
-            Some(UnixMs(1_640_682_789_000))
-        );
-        for text in [
-            "",
-            "2021-12-28",
-            "2021-13-28 17:13:09",
-            "9999-12-31 24:00:00",
-            "soon",
-        ] {
-            assert_eq!(beijing_time(text), None, "{text}");
-        }
+impl fmt::Debug for Redirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redirection")
+            .field("task_id", &self.task_id)
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Comment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comment")
+            .field("instance_id", &self.instance_id)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
     }
 }

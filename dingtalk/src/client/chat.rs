@@ -1,9 +1,19 @@
-//! Groups (`chat/*`).
+//! Groups (`chat/*`). Their newer siblings know groups by another id, so these are called whatever the style.
+
+mod scene;
 
 use serde_json::json;
 
+use super::{invalid, limit};
 use crate::error::Effect;
 use crate::{ApiError, Client, Message};
+
+pub use self::scene::{MemberPage, NewScene, SceneChanges};
+
+/// Characters of a group's name.
+const NAME_CHARS: usize = 20;
+/// People that one call can add or remove.
+const PEOPLE: usize = 40;
 
 /// A group to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +65,24 @@ pub struct ChatUpdate {
     pub remove_members: Vec<String>,
 }
 
+/// Who has read a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderPage {
+    /// Their user ids.
+    pub readers: Vec<String>,
+    /// Absent on the last page.
+    pub next_cursor: Option<u32>,
+}
+
 impl Client {
     /// Creates a group (`chat/create`).
     pub async fn chat_create(&self, chat: &NewChat) -> Result<CreatedChat, ApiError> {
+        limit::text("the group's name", &chat.name, NAME_CHARS)?;
+        limit::given("the group's owner", &chat.owner)?;
+        limit::some("members of a new group", chat.members.len(), PEOPLE)?;
+        if !chat.members.contains(&chat.owner) {
+            return Err(invalid("the group's owner is not among its members"));
+        }
         let body = json!({
             "name": chat.name,
             "owner": chat.owner,
@@ -73,6 +98,7 @@ impl Client {
 
     /// Reads a group (`chat/get`). Only groups made by `chat/create` can be read.
     pub async fn chat_get(&self, chat_id: &str) -> Result<ChatInfo, ApiError> {
+        limit::given("the chat id", chat_id)?;
         let answer = self.oapi_get("/chat/get", &[("chatid", chat_id)]).await?;
         let info = answer.object("chat_info")?;
         Ok(ChatInfo {
@@ -86,6 +112,15 @@ impl Client {
 
     /// Changes a group (`chat/update`).
     pub async fn chat_update(&self, chat_id: &str, changes: &ChatUpdate) -> Result<(), ApiError> {
+        limit::given("the chat id", chat_id)?;
+        if let Some(name) = &changes.name {
+            limit::text("the group's name", name, NAME_CHARS)?;
+        }
+        limit::at_most("members to add", changes.add_members.len(), PEOPLE)?;
+        limit::at_most("members to remove", changes.remove_members.len(), PEOPLE)?;
+        if (changes.add_members.iter()).any(|user| changes.remove_members.contains(user)) {
+            return Err(invalid("a member cannot be added and removed in one call"));
+        }
         let mut body = json!({"chatid": chat_id});
         if let Some(name) = &changes.name {
             body["name"] = json!(name);
@@ -106,10 +141,38 @@ impl Client {
 
     /// Sends a message to a group (`chat/send`) and answers with its `messageId`.
     pub async fn chat_send(&self, chat_id: &str, message: &Message) -> Result<String, ApiError> {
+        limit::given("the chat id", chat_id)?;
         message.check()?;
         let body = json!({"chatid": chat_id, "msg": message.to_json()});
         self.oapi("/chat/send", body, Effect::Write)
             .await?
             .text("messageId")
+    }
+
+    /// Lists who has read a message (`chat/getReadList`), 1 to 100 a page and not more than the group has members;
+    /// `cursor` is 0 first.
+    pub async fn chat_readers(
+        &self,
+        message_id: &str,
+        cursor: u32,
+        size: u32,
+    ) -> Result<ReaderPage, ApiError> {
+        limit::given("the message id", message_id)?;
+        limit::page(size, 100)?;
+        let (cursor, size) = (cursor.to_string(), size.to_string());
+        let query = [
+            ("messageId", message_id),
+            ("cursor", &cursor),
+            ("size", &size),
+        ];
+        let answer = self.oapi_get("/chat/getReadList", &query).await?;
+        let page = answer.members();
+        Ok(ReaderPage {
+            // Absent when nobody has read it.
+            readers: page.texts("readUserIdList"),
+            next_cursor: page
+                .integer("next_cursor")
+                .and_then(|cursor| u32::try_from(cursor).ok()),
+        })
     }
 }

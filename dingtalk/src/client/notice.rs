@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{comma_joined, invalid};
+use super::{comma_joined, invalid, limit};
 use crate::error::Effect;
 use crate::{ApiError, Client, Message};
 
@@ -86,6 +86,8 @@ impl Client {
                 return Err(invalid("a notice needs at least one recipient"));
             }
             Recipients::Named(named) => {
+                limit::at_most("people", named.users.len(), 100)?;
+                limit::at_most("departments", named.departments.len(), 20)?;
                 if !named.users.is_empty() {
                     body["userid_list"] = json!(comma_joined("user id", &named.users)?);
                 }
@@ -166,6 +168,33 @@ impl Client {
     pub async fn notice_recall(&self, task_id: i64) -> Result<(), ApiError> {
         let body = json!({"agent_id": self.agent_id()?, "msg_task_id": task_id});
         self.oapi(&path("recall"), body, Effect::Write)
+            .await
+            .map(|_| ())
+    }
+
+    /// Changes the status bar of an `oa` notice (`status_bar/update`), within 7 days. `color` is `0xAARRGGBB`.
+    pub async fn notice_status_bar(
+        &self,
+        task_id: i64,
+        value: &str,
+        color: Option<&str>,
+    ) -> Result<(), ApiError> {
+        if value.is_empty() {
+            return Err(invalid("the status is empty"));
+        }
+        let mut body = json!({
+            "agent_id": self.agent_id()?,
+            "task_id": task_id,
+            "status_value": value,
+        });
+        if let Some(color) = color {
+            let digits = color.strip_prefix("0x").unwrap_or_default();
+            if digits.len() != 8 || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
+                return Err(invalid("the colour is not of the form 0xAARRGGBB"));
+            }
+            body["status_bg"] = json!(color);
+        }
+        self.oapi(&path("status_bar/update"), body, Effect::Write)
             .await
             .map(|_| ())
     }

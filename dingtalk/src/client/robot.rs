@@ -1,11 +1,14 @@
 //! What the app's robot says.
 
+mod sent;
+
 use serde_json::json;
 use url::Url;
 
-use super::invalid;
-use crate::error::Effect;
+use super::{invalid, limit};
 use crate::{ApiError, Client, Mentions, RobotOut};
+
+pub use self::sent::{Recalled, SendState, SentState, SentToPeople};
 
 impl Client {
     /// Answers through the session webhook of a message. Only an address at the configured oapi base is called: the
@@ -36,6 +39,7 @@ impl Client {
         open_conversation_id: &str,
         message: &RobotOut,
     ) -> Result<String, ApiError> {
+        limit::given("the conversation id", open_conversation_id)?;
         let template = message.to_template()?;
         let body = json!({
             "robotCode": self.inner.credentials.robot_code,
@@ -44,7 +48,11 @@ impl Client {
             "msgParam": template.msg_param,
         });
         let answer = self
-            .api("/v1.0/robot/groupMessages/send", &body, Effect::Write)
+            .api_in_conversation(
+                "/v1.0/robot/groupMessages/send",
+                open_conversation_id,
+                &body,
+            )
             .await?;
         answer.text("processQueryKey")
     }

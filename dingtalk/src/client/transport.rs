@@ -11,8 +11,13 @@ use url::Url;
 use super::answer::{self, Answer};
 use super::{Client, Inner};
 use crate::error::{ApiError, Effect, Failure};
+use crate::pace::Lane;
 use crate::{Credentials, Secret, metric};
 
+/// The pauses before a read is made for the second and the third time.
+const READ_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// A read that has taken so long already is not made again.
+const READS_WITHIN: Duration = Duration::from_secs(3);
 /// No answer of DingTalk's comes near this.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// What DingTalk documents for every token, where an answer leaves it out.
@@ -26,8 +31,21 @@ impl Client {
         body: Value,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
+        let attach = |request: RequestBuilder| request.json(&body);
         self.inner
-            .oapi(Method::POST, path, &[], Some(&body), effect)
+            .oapi(Method::POST, path, &[], attach, effect)
+            .await
+    }
+
+    /// Posts to the older API what is no JSON, with arguments in the query. It is a write.
+    pub(super) async fn oapi_with(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        attach: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, ApiError> {
+        self.inner
+            .oapi(Method::POST, path, query, attach, Effect::Write)
             .await
     }
 
@@ -48,7 +66,7 @@ impl Client {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         self.inner
-            .oapi(Method::GET, path, query, None, effect)
+            .oapi(Method::GET, path, query, |request| request, effect)
             .await
     }
 
@@ -59,21 +77,71 @@ impl Client {
         body: &Value,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
-        self.inner.api(path, body, effect).await
+        let request = |http: &reqwest::Client, url| http.post(url).json(body);
+        self.inner.api(Lane::Api(path), request, effect).await
+    }
+
+    /// Reads from the v1.0 API with arguments in the query.
+    pub(super) async fn api_get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, ApiError> {
+        let request = |http: &reqwest::Client, url| http.get(url).query(query);
+        self.inner.api(Lane::Api(path), request, Effect::Read).await
+    }
+
+    /// Writes into a conversation through the v1.0 API.
+    pub(super) async fn api_in_conversation(
+        &self,
+        path: &str,
+        conversation: &str,
+        body: &Value,
+    ) -> Result<Answer, ApiError> {
+        let lane = Lane::Conversation(path, self.inner.pacer.spot(conversation));
+        let request = |http: &reqwest::Client, url| http.post(url).json(body);
+        self.inner.api(lane, request, Effect::Write).await
+    }
+
+    /// Fetches a file from an address that DingTalk gave, which needs no token.
+    pub(super) async fn fetch(
+        &self,
+        url: Url,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, ApiError> {
+        let request = self.inner.http.get(url).timeout(timeout);
+        let sent = self
+            .inner
+            .send_capped(request, "/robot/messageFiles", Effect::Read, max_bytes);
+        let (status, bytes) = sent.await.map_err(|error| match error {
+            // Asking again would bring the same file.
+            ApiError::Unavailable { code, message } if code == "client.too-large" => {
+                ApiError::Invalid { code, message }
+            }
+            other => other,
+        })?;
+        match status {
+            200..=299 => Ok(bytes),
+            _ => Err(answer::foreign_status(status)),
+        }
     }
 
     /// Posts to a session webhook, which needs no token.
     pub(super) async fn webhook(&self, url: Url, body: &Value) -> Result<(), ApiError> {
+        let spot = self.inner.pacer.spot(url.as_str());
+        let lane = Lane::Webhook("/robot/sendBySession", spot);
         let request = self.inner.http.post(url).json(body);
-        let (status, bytes) = self
-            .inner
-            .send(request, "/robot/sendBySession", Effect::Write)
-            .await?;
-        answer::oapi(status, &bytes, Effect::Write)
+        self.inner
+            .exchange(request, lane, Effect::Write, answer::oapi)
+            .await
             .map(|_| ())
             .map_err(Failure::last)
     }
 }
+
+/// How an answer is read: [`answer::oapi`] or [`answer::api`].
+type Reading = fn(u16, &[u8], Effect) -> Result<Answer, Failure>;
 
 impl Inner {
     async fn oapi(
@@ -81,49 +149,83 @@ impl Inner {
         method: Method,
         path: &str,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        attach: impl Fn(RequestBuilder) -> RequestBuilder,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.oapi, path);
-        let send = async |token: &Secret| {
+        let request = |token: &Secret| {
             let request = self.http.request(method.clone(), url.clone());
-            let mut request = request
-                .query(&[("access_token", token.expose())])
-                .query(query);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let (status, bytes) = self.send(request, path, effect).await?;
-            answer::oapi(status, &bytes, effect)
+            let request = request.query(&[("access_token", token.expose())]);
+            attach(request.query(query))
         };
-        let fetch = async || self.fetch_oapi_token().await;
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.oapi_once(&request, path, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
 
+    /// Makes a call with the cached token, and once more with a fresh one if that is refused.
+    async fn oapi_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        path: &str,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let lane = Lane::Api(path);
+        let fetch = async || self.fetch_oapi_token().await;
         let token = self.oapi_token.get(fetch).await?;
-        match send(&token).await {
+        let first = self.exchange(request(&token), lane, effect, answer::oapi);
+        match first.await {
             Err(Failure::TokenRefused { .. }) => self.oapi_token.invalidate(&token),
             done => return done.map_err(Failure::last),
         }
         let token = self.oapi_token.get(fetch).await?;
-        send(&token).await.map_err(Failure::last)
+        let second = self.exchange(request(&token), lane, effect, answer::oapi);
+        second.await.map_err(Failure::last)
     }
 
-    async fn api(&self, path: &str, body: &Value, effect: Effect) -> Result<Answer, ApiError> {
-        let url = at(&self.endpoints.api, path);
-        let send = async |token: &Secret| {
-            let request = self.http.post(url.clone()).json(body);
-            let request = request.header("x-acs-dingtalk-access-token", token.expose());
-            let (status, bytes) = self.send(request, path, effect).await?;
-            answer::api(status, &bytes, effect)
+    async fn api(
+        &self,
+        lane: Lane<'_>,
+        request: impl Fn(&reqwest::Client, Url) -> RequestBuilder,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let url = at(&self.endpoints.api, lane.path());
+        let request = |token: &Secret| {
+            let request = request(&self.http, url.clone());
+            request.header("x-acs-dingtalk-access-token", token.expose())
         };
-        let fetch = async || self.fetch_api_token().await;
+        let mut patience = Patience::new(effect);
+        loop {
+            let done = self.api_once(&request, lane, effect).await;
+            let Some(pause) = patience.after(&done) else {
+                return done;
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
 
+    /// As [`Inner::oapi_once`].
+    async fn api_once(
+        &self,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        lane: Lane<'_>,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        let fetch = async || self.fetch_api_token().await;
         let token = self.api_token.get(fetch).await?;
-        match send(&token).await {
+        let first = self.exchange(request(&token), lane, effect, answer::api);
+        match first.await {
             Err(Failure::TokenRefused { .. }) => self.api_token.invalidate(&token),
             done => return done.map_err(Failure::last),
         }
         let token = self.api_token.get(fetch).await?;
-        send(&token).await.map_err(Failure::last)
+        let second = self.exchange(request(&token), lane, effect, answer::api);
+        second.await.map_err(Failure::last)
     }
 
     pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
@@ -140,8 +242,9 @@ impl Inner {
             .http
             .get(at(&self.endpoints.oapi, "/gettoken"))
             .query(&query);
-        let (status, bytes) = self.send(request, "/gettoken", Effect::Read).await?;
-        let answer = answer::oapi(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let lane = Lane::Api("/gettoken");
+        let answer = self.exchange(request, lane, Effect::Read, answer::oapi);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "access_token", "expires_in")
     }
 
@@ -154,9 +257,30 @@ impl Inner {
         } = &self.credentials;
         let body = json!({"appKey": app_key, "appSecret": app_secret.expose()});
         let request = self.http.post(at(&self.endpoints.api, PATH)).json(&body);
-        let (status, bytes) = self.send(request, PATH, Effect::Read).await?;
-        let answer = answer::api(status, &bytes, Effect::Read).map_err(Failure::last)?;
+        let answer = self.exchange(request, Lane::Api(PATH), Effect::Read, answer::api);
+        let answer = answer.await.map_err(Failure::last)?;
         token_of(&answer, "accessToken", "expireIn")
+    }
+
+    /// Waits for the request's turn, sends it, and says what its answer means. Every call goes this way.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        lane: Lane<'_>,
+        effect: Effect,
+        reading: Reading,
+    ) -> Result<Answer, Failure> {
+        self.pacer.admit(lane).await?;
+        let answer = match self.send(request, lane.path(), effect).await {
+            Ok((status, body)) => reading(status, &body, effect),
+            Err(error) => Err(error.into()),
+        };
+        match &answer {
+            Ok(_) => self.pacer.heard(lane, Ok(())),
+            Err(Failure::Other(error)) => self.pacer.heard(lane, Err(error)),
+            Err(Failure::TokenRefused { .. }) => {}
+        }
+        answer
     }
 
     /// Sends a request and reads the answer. `path` is for the log: the URL holds secrets, so it goes nowhere else.
@@ -165,6 +289,16 @@ impl Inner {
         request: RequestBuilder,
         path: &str,
         effect: Effect,
+    ) -> Result<(u16, Vec<u8>), ApiError> {
+        self.send_capped(request, path, effect, MAX_ANSWER).await
+    }
+
+    async fn send_capped(
+        &self,
+        request: RequestBuilder,
+        path: &str,
+        effect: Effect,
+        max_bytes: usize,
     ) -> Result<(u16, Vec<u8>), ApiError> {
         let started = Instant::now();
         let sent = request.send().await.map_err(|error| lost(&error, effect));
@@ -184,7 +318,7 @@ impl Inner {
         }
         let response = sent?;
         let status = response.status().as_u16();
-        match read(response, effect).await {
+        match read(response, effect, max_bytes).await {
             Ok(body) => Ok((status, body)),
             // What a refusal says in full matters less than that it is one.
             Err(_) if (300..500).contains(&status) => Ok((status, Vec::new())),
@@ -193,15 +327,54 @@ impl Inner {
     }
 }
 
-async fn read(mut response: Response, effect: Effect) -> Result<Vec<u8>, ApiError> {
+/// Lets a read be made again that failed for a moment only. A write is made once: only its caller knows whether it may
+/// be done twice.
+struct Patience {
+    effect: Effect,
+    started: Instant,
+    pauses: std::slice::Iter<'static, Duration>,
+}
+
+impl Patience {
+    fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            started: Instant::now(),
+            pauses: READ_PAUSES.iter(),
+        }
+    }
+
+    /// How long to wait before the call is made again; `None` if it is not.
+    fn after(&mut self, done: &Result<Answer, ApiError>) -> Option<Duration> {
+        if self.effect == Effect::Write {
+            return None;
+        }
+        let least = match done {
+            Err(ApiError::Unavailable { .. }) => Duration::ZERO,
+            Err(ApiError::RateLimited {
+                code, retry_after, ..
+            }) if code != "client.pace" => *retry_after,
+            _ => return None,
+        };
+        let pause = least.max(*self.pauses.next()?);
+        (self.started.elapsed() + pause <= READS_WITHIN).then_some(pause)
+    }
+}
+
+async fn read(
+    mut response: Response,
+    effect: Effect,
+    max_bytes: usize,
+) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
         .map_err(|error| lost(&error, effect))?
     {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(effect.uncertain("client.too-large", "the answer is larger than 1 MiB"));
+        if body.len() + chunk.len() > max_bytes {
+            let text = format!("the answer is larger than {max_bytes} bytes");
+            return Err(effect.uncertain("client.too-large", text));
         }
         body.extend_from_slice(&chunk);
     }

@@ -110,16 +110,26 @@ fn api_class(status: u16, code: &str) -> Class {
         Class::Credentials
     } else if has("QpsLimit") || has("Throttling") {
         Class::RateLimited(SECOND)
+    } else if has("QpmLimit") || has("RateLimited") {
+        Class::RateLimited(MINUTE)
     } else if has("tooFast") || has("too.fast") {
         Class::RateLimited(MINUTE)
-    } else if status >= 500 || has("system.error") {
+    } else if status >= 500
+        || has("system.error")
+        || matches!(code, "sysErrror" | "internalError" | "systemError")
+    {
+        // The first spelling of the three is DingTalk's.
         Class::Uncertain
-    } else if has("notExsit") || has("notExist") || has("disbanded") || code == "session.expired" {
+    } else if has("notExsit") || has("otExist") || has("disbanded") || code == "session.expired" {
         // The first spelling is DingTalk's.
         Class::NotFound
     } else if code == "invalid.openConversationId" {
         Class::NotFound
-    } else if code.starts_with("Forbidden") || has("notAllow") || has("org.notMatch") {
+    } else if code.starts_with("Forbidden")
+        || has("notAllow")
+        || has("org.notMatch")
+        || matches!(code, "needAuth" | "processSetupNoPermission")
+    {
         Class::Denied
     } else {
         match status {
@@ -193,6 +203,11 @@ mod tests {
                 "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
                 "rate-limited",
             ),
+            (
+                403,
+                "Forbidden.AccessDenied.QpmLimitForAppkeyAndApi",
+                "rate-limited",
+            ),
             (403, "Forbidden.AccessDenied.ApiCountLimitForOrg", "denied"),
             (
                 403,
@@ -203,6 +218,12 @@ mod tests {
             (400, "send.byToken.tooFast", "rate-limited"),
             (400, "invalidParameter.robotCode.notExsit", "not-found"),
             (400, "group.disbanded", "not-found"),
+            (400, "processInstanceNotExist", "not-found"),
+            (400, "aflowProcessInstNotExist", "not-found"),
+            (400, "formConverterError", "invalid"),
+            (400, "needAuth", "denied"),
+            (400, "autoflowLikeTriggerRateLimited", "rate-limited"),
+            (400, "sysErrror", "outcome-unknown"),
             (400, "invalidParameter.msgParam.invalid", "invalid"),
             (404, "InvalidAction.NotFound", "not-found"),
             (500, "system.error", "outcome-unknown"),

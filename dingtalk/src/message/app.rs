@@ -28,7 +28,10 @@ impl Message {
     pub fn check(&self) -> Result<(), MessageError> {
         match self {
             Self::Text(content) => check_text("text", content, 5000),
-            Self::Markdown(markdown) => check_text("markdown text", &markdown.text, 5000),
+            Self::Markdown(markdown) => {
+                check_text("markdown title", &markdown.title, usize::MAX)?;
+                check_text("markdown text", &markdown.text, 5000)
+            }
             Self::ActionCard(card) => check_card(card),
             Self::Image(media_id) | Self::File(media_id) => {
                 check_text("media id", media_id, usize::MAX)
@@ -37,7 +40,16 @@ impl Message {
                 Err(MessageError::Duration(voice.duration_s))
             }
             Self::Voice(voice) => check_text("media id", &voice.media_id, usize::MAX),
-            Self::Link(_) | Self::Oa(_) => Ok(()),
+            Self::Link(link) => {
+                check_text("link title", &link.title, 100)?;
+                check_text("link text", &link.text, 500)?;
+                check_text("link url", &link.message_url, usize::MAX)?;
+                check_text("link picture", &link.pic_url, usize::MAX)
+            }
+            Self::Oa(oa) => {
+                check_text("oa url", &oa.message_url, usize::MAX)?;
+                check_length("oa title", oa.body.title.as_deref().unwrap_or_default(), 50)
+            }
         }
     }
 
@@ -84,6 +96,7 @@ fn check_card(card: &ActionCard) -> Result<(), MessageError> {
         CardButtons::Several(row) => {
             for button in &row.buttons {
                 check_text("button title", &button.title, 20)?;
+                check_text("button url", &button.url, 700)?;
             }
             check_length(
                 "list of buttons",

@@ -102,6 +102,18 @@ impl RobotOut {
             Self::Markdown(markdown) if markdown.text.is_empty() => {
                 Err(MessageError::Empty("markdown text"))
             }
+            Self::Markdown(markdown) if markdown.title.is_empty() => {
+                Err(MessageError::Empty("markdown title"))
+            }
+            Self::Link(link) if link.title.is_empty() => Err(MessageError::Empty("link title")),
+            Self::Link(link) if link.text.is_empty() => Err(MessageError::Empty("link text")),
+            Self::Link(link) if link.message_url.is_empty() => Err(MessageError::Empty("link url")),
+            Self::ActionCard(card) if card.title.is_empty() => {
+                Err(MessageError::Empty("card title"))
+            }
+            Self::ActionCard(card) if card.markdown.is_empty() => {
+                Err(MessageError::Empty("card text"))
+            }
             Self::FeedCard(links) if links.is_empty() => Err(MessageError::Empty("list of links")),
             _ => Ok(()),
         }

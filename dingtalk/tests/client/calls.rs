@@ -1,9 +1,8 @@
 //! What each call sends and reads.
 
 use dingtalk::{
-    ApiError, ChatUpdate, Decision, Field, InstanceStatus, Listing, Markdown, Mentions, Message,
-    NamedRecipients, NewChat, NewInstance, NoticeState, Recipients, RobotOut, Step, StepRule,
-    UnixMs, Verdict,
+    ApiError, ChatUpdate, Markdown, Mentions, Message, NamedRecipients, NewChat, NoticeState,
+    Recipients, RobotOut,
 };
 use serde_json::{Value, json};
 
@@ -176,133 +175,6 @@ async fn an_id_with_a_comma_cannot_smuggle_in_a_second_recipient() {
             .calls("/topapi/message/corpconversation/asyncsend_v2")
             .is_empty()
     );
-}
-
-#[tokio::test]
-async fn approvals_are_started_and_read() {
-    let server = Server::start().await;
-    let client = server.client();
-
-    server.next_json(
-        "/topapi/processinstance/create",
-        &json!({"errcode": 0, "process_instance_id": "i1", "request_id": "r"}),
-    );
-    let instance = NewInstance {
-        process_code: "PROC-1".into(),
-        originator: "u1".into(),
-        dept_id: "-1".into(),
-        fields: vec![Field {
-            name: "天数".into(),
-            value: "2".into(),
-        }],
-        steps: vec![Step {
-            rule: StepRule::AnyOf,
-            approvers: texts(&["u2", "u3"]),
-        }],
-        cc: texts(&["u4"]),
-    };
-    assert_eq!(client.approval_create(&instance).await.unwrap(), "i1");
-    assert_eq!(
-        last_body(&server, "/topapi/processinstance/create"),
-        json!({"process_code": "PROC-1", "originator_user_id": "u1", "dept_id": -1, "agent_id": 1001,
-            "form_component_values": [{"name": "天数", "value": "2"}],
-            "approvers_v2": [{"task_action_type": "OR", "user_ids": ["u2", "u3"]}],
-            "cc_list": "u4", "cc_position": "FINISH"})
-    );
-    let error = client
-        .approval_create(&NewInstance {
-            dept_id: "root".into(),
-            ..instance
-        })
-        .await
-        .unwrap_err();
-    assert!(matches!(error, ApiError::Invalid { .. }), "{error}");
-
-    server.next_json(
-        "/topapi/processinstance/get",
-        &json!({"errcode": 0, "process_instance": {"title": "张三提交的请假", "create_time": "2021-12-28 17:13:09",
-            "originator_userid": "u1", "originator_dept_id": "-1", "status": "COMPLETED", "result": "agree",
-            "business_id": "2021", "form_component_values": [{"id": "x", "name": "天数", "value": "2"}],
-            "tasks": [{"taskid": "61", "userid": "u2", "task_status": "COMPLETED", "task_result": "AGREE"}]}}),
-    );
-    let got = client.approval_get("i1").await.unwrap();
-    assert_eq!(
-        (got.status, got.decision),
-        (InstanceStatus::Completed, Some(Decision::Agree))
-    );
-    assert_eq!(got.created_at, Some(UnixMs(1_640_682_789_000)));
-    assert_eq!(got.finished_at, None);
-    assert_eq!(
-        (got.fields[0].value.as_str(), got.tasks[0].task_id.as_str()),
-        ("2", "61")
-    );
-
-    server.next_json(
-        "/topapi/processinstance/listids",
-        &json!({"errcode": 0, "result": {"list": ["i1", "i2"], "next_cursor": 20}}),
-    );
-    let listing = Listing {
-        process_code: "PROC-1".into(),
-        start: UnixMs(1),
-        end: None,
-        originators: texts(&["u1", "u2"]),
-        cursor: 0,
-        size: 20,
-    };
-    let page = client.approval_list_ids(&listing).await.unwrap();
-    assert_eq!(
-        (page.instances, page.next_cursor),
-        (texts(&["i1", "i2"]), Some(20))
-    );
-    assert_eq!(
-        last_body(&server, "/topapi/processinstance/listids"),
-        json!({"process_code": "PROC-1", "start_time": 1, "size": 20, "cursor": 0, "userid_list": "u1,u2"})
-    );
-}
-
-#[tokio::test]
-async fn approvals_are_terminated_decided_and_commented_on() {
-    let server = Server::start().await;
-    let client = server.client();
-    client.approval_terminate("i1", None, "r").await.unwrap();
-    assert_eq!(
-        last_body(&server, "/topapi/process/instance/terminate"),
-        json!({"request": {"process_instance_id": "i1", "is_system": true, "remark": "r"}})
-    );
-    client
-        .approval_terminate("i1", Some("u1"), "")
-        .await
-        .unwrap();
-    let request = &last_body(&server, "/topapi/process/instance/terminate")["request"];
-    assert_eq!(
-        (&request["is_system"], &request["operating_userid"]),
-        (&json!(false), &json!("u1"))
-    );
-
-    let verdict = Verdict {
-        instance_id: "i1".into(),
-        task_id: "61".into(),
-        approver: "u2".into(),
-        decision: Decision::Refuse,
-        remark: "不行".into(),
-    };
-    client.approval_execute(&verdict).await.unwrap();
-    assert_eq!(
-        last_body(&server, "/topapi/process/instance/execute"),
-        json!({"request": {"process_instance_id": "i1", "task_id": 61, "actioner_userid": "u2", "result": "refuse", "remark": "不行"}})
-    );
-
-    client.approval_comment("i1", "u2", "好").await.unwrap();
-    assert_eq!(
-        last_body(&server, "/topapi/process/instance/comment/add"),
-        json!({"request": {"process_instance_id": "i1", "comment_userid": "u2", "text": "好"}})
-    );
-    server.next_json(
-        "/topapi/process/instance/comment/add",
-        &json!({"errcode": 0, "result": false}),
-    );
-    let error = client.approval_comment("i1", "u2", "好").await.unwrap_err();
-    assert!(matches!(error, ApiError::Invalid { .. }), "{error}");
 }
 
 #[tokio::test]

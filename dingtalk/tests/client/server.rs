@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
-use dingtalk::{Client, Credentials, Endpoints, Timeouts};
+use dingtalk::{Client, Credentials, Endpoints, Options, Timeouts};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -34,6 +34,7 @@ pub(crate) struct Call {
     pub(crate) query: HashMap<String, String>,
     pub(crate) header_token: Option<String>,
     pub(crate) body: Value,
+    pub(crate) raw: Bytes,
 }
 
 #[derive(Default)]
@@ -41,6 +42,8 @@ struct Inner {
     replies: HashMap<String, VecDeque<Reply>>,
     calls: Vec<Call>,
     tokens: u32,
+    /// The tokens up to this one are refused.
+    expired: u32,
     token_delay: Duration,
 }
 
@@ -82,6 +85,12 @@ impl Server {
         self.inner.lock().unwrap().token_delay = delay;
     }
 
+    /// Refuses the tokens given out so far.
+    pub(crate) fn expire_tokens(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.expired = inner.tokens;
+    }
+
     pub(crate) fn calls(&self, path: &str) -> Vec<Call> {
         self.inner
             .lock()
@@ -94,10 +103,17 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.client_with(Timeouts::default())
+        self.client_with(Options::default())
     }
 
-    pub(crate) fn client_with(&self, timeouts: Timeouts) -> Client {
+    pub(crate) fn client_within(&self, timeouts: Timeouts) -> Client {
+        self.client_with(Options {
+            timeouts,
+            ..Options::default()
+        })
+    }
+
+    pub(crate) fn client_with(&self, options: Options) -> Client {
         let credentials = Credentials {
             app_key: "dingkey".into(),
             app_secret: "hush".into(),
@@ -108,7 +124,7 @@ impl Server {
             oapi: self.base.clone(),
             api: self.base.clone(),
         };
-        Client::with_timeouts(credentials, endpoints, timeouts).unwrap()
+        Client::with_options(credentials, endpoints, options).unwrap()
     }
 }
 
@@ -130,12 +146,22 @@ async fn answer(
             .get("x-acs-dingtalk-access-token")
             .map(|token| token.to_str().unwrap().to_owned()),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        raw: body,
     };
+    let token = call.query.get("access_token").cloned();
     let is_token = path == "/gettoken" || path == "/v1.0/oauth2/accessToken";
     let (reply, delay) = {
         let mut inner = server.inner.lock().unwrap();
         inner.calls.push(call);
-        let reply = inner.replies.get_mut(&path).and_then(VecDeque::pop_front);
+        let number = token.and_then(|token| token.strip_prefix("token")?.parse().ok());
+        let is_expired = number.is_some_and(|number: u32| number <= inner.expired);
+        let reply = if is_expired {
+            let refusal =
+                json!({"errcode": 88, "sub_code": "40014", "sub_msg": "不合法的access_token"});
+            Some(Reply::With(200, refusal.to_string().into_bytes()))
+        } else {
+            inner.replies.get_mut(&path).and_then(VecDeque::pop_front)
+        };
         let reply = reply.unwrap_or_else(|| {
             let body = if is_token {
                 inner.tokens += 1;

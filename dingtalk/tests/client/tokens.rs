@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dingtalk::{ApiError, Message, RobotOut};
+use dingtalk::{ApiError, Message, Options, Pace, RobotOut};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
@@ -30,6 +30,24 @@ async fn fifty_calls_at_once_fetch_one_token() {
             .iter()
             .all(|call| call.query["access_token"] == "token1")
     );
+}
+
+#[tokio::test]
+async fn a_thousand_calls_with_an_expired_token_fetch_one_new_one() {
+    let server = Server::start().await;
+    let client = server.client_with(Options {
+        pace: Pace::lifted(),
+        ..Options::default()
+    });
+    client.notice_recall(1).await.unwrap();
+    server.expire_tokens();
+    // Slow enough that all the others come while the new one is on its way.
+    server.slow_tokens(Duration::from_millis(200));
+    let calls = (0..1000).map(|_| client.notice_recall(1));
+    for answer in futures_util::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(server.calls("/gettoken").len(), 2);
 }
 
 #[tokio::test]

@@ -20,6 +20,13 @@ pub const DRAINING: Metric = Metric::gauge(
     "Older snapshots that attempts or requests still work with.",
 );
 
+/// Plugins that are left alone because they keep failing.
+pub const PARKED: Metric = Metric::gauge(
+    "belfry_plugins_parked",
+    &[],
+    "Plugins that are parked because they kept failing.",
+);
+
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -33,6 +40,9 @@ pub(super) async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> R
         }
         Err(error) => tracing::warn!(%error, "cannot count open deliveries"),
     }
+    let active = admin.snapshot.load();
+    let parked = active.plugins.values().filter(|plugin| plugin.is_parked());
+    PARKED.set(&[], meter::number(parked.count()));
     DRAINING.set(&[], meter::number(admin.snapshot.draining().len()));
     let wants_open_metrics = headers
         .get(header::ACCEPT)

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use belfry::app::Host;
@@ -21,6 +22,10 @@ pub(super) struct Options {
     #[arg(long, default_value = "127.0.0.1:8790")]
     simulator: SocketAddr,
 
+    /// A company to start with in place of the built-in one; docs/simulator.md describes the file.
+    #[arg(long)]
+    company: Option<PathBuf>,
+
     #[command(flatten)]
     tools: ToolsFolder,
 }
@@ -34,6 +39,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let simulator = simulator::start(simulator::Options {
         listen: options.simulator,
         apps: super::simulator::apps(&config, config.server.listen),
+        company: super::simulator::company(options.company.as_deref())?,
         ..Default::default()
     })
     .await?;

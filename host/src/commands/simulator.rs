@@ -1,9 +1,10 @@
 //! `belfry simulator`: the simulated DingTalk alone.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use belfry::config::{Config, Receive};
 
 use super::serve::Signals;
@@ -17,6 +18,14 @@ pub(super) struct Options {
     /// The configuration whose apps it serves; without it there is no app.
     #[arg(long)]
     config: Option<PathBuf>,
+
+    /// A company to start with in place of the built-in one; docs/simulator.md describes the file.
+    #[arg(long)]
+    company: Option<PathBuf>,
+
+    /// Calls a second for one app and one API, as DingTalk limits them; 0 lifts the limit.
+    #[arg(long, value_name = "CALLS", default_value_t = 20)]
+    rate_limit: u32,
 }
 
 #[allow(clippy::print_stdout)]
@@ -32,6 +41,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let simulator = simulator::start(simulator::Options {
         listen: options.listen,
         apps,
+        company: company(options.company.as_deref())?,
+        rate_limit: (options.rate_limit > 0).then_some(options.rate_limit),
         ..Default::default()
     })
     .await?;
@@ -39,6 +50,16 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     signals.stop_signal().await;
     simulator.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The company of a file, or the built-in one.
+pub(super) fn company(file: Option<&Path>) -> anyhow::Result<simulator::Company> {
+    let Some(file) = file else {
+        return Ok(simulator::Company::sample());
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the company {}", file.display()))?;
+    simulator::Company::parse(&text).with_context(|| format!("in {}", file.display()))
 }
 
 /// The apps of a configuration as the simulator knows them; `public` is where belfry listens.

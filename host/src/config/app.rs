@@ -1,9 +1,10 @@
 //! `[[app]]`: one DingTalk application.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use dingtalk::Secret;
+use dingtalk::{ApiStyle, Pace, Secret};
 use url::Url;
 
 use super::section::Section;
@@ -28,6 +29,10 @@ pub struct App {
     pub receive: BTreeSet<Receive>,
     /// The keys of the event callback.
     pub callback: Option<Callback>,
+    /// Which calls are made where DingTalk has an older and a newer one.
+    pub api: ApiStyle,
+    /// How fast its calls may follow one another.
+    pub pace: Pace,
     /// Host of the old API.
     pub oapi_base: Option<Url>,
     /// Host of the v1.0 API.
@@ -102,6 +107,7 @@ pub(super) fn app(mut section: Section<'_>) -> App {
     if receive.contains(&Receive::Callback) && callback.is_none() {
         section.report("callback", line, "is missing, but receive has \"callback\": write callback = { token = …, aes-key = …, receive-ids = […] }");
     }
+    let oapi_base = base_url(&mut section, "oapi-base");
     let app = App {
         name: name.as_str().into(),
         corp_id: section.required_text("corp-id"),
@@ -113,11 +119,49 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         app_key,
         receive,
         callback,
-        oapi_base: base_url(&mut section, "oapi-base"),
+        api: api_style(&mut section),
+        pace: pace(&mut section, oapi_base.as_ref()),
+        oapi_base,
         api_base: base_url(&mut section, "api-base"),
     };
     section.finish();
     app
+}
+
+fn api_style(section: &mut Section<'_>) -> ApiStyle {
+    let style = section.parsed("api", "\"modern\" or \"legacy\"", |text| match text {
+        "modern" => Some(ApiStyle::Modern),
+        "legacy" => Some(ApiStyle::Legacy),
+        _ => None,
+    });
+    style.unwrap_or_default()
+}
+
+/// The most calls or messages that can be set; DingTalk gives nobody more.
+const MOST: i64 = 10_000;
+
+/// Reads `pace = { … }`. DingTalk documents the limit of a robot's webhook; a simulator on plain HTTP does not know it,
+/// so there it has no default.
+fn pace(app: &mut Section<'_>, oapi_base: Option<&Url>) -> Pace {
+    let documented = Pace::default();
+    let is_simulated = oapi_base.is_some_and(|base| base.scheme() == "http");
+    let mut pace = Pace {
+        robot: documented.robot.filter(|_| !is_simulated),
+        ..documented
+    };
+    let Some(mut section) = app.section("pace") else {
+        return pace;
+    };
+    let mut number = |key: &str| {
+        let number = section.integer(key, 0..=MOST)?;
+        Some(u32::try_from(number).ok().and_then(NonZeroU32::new))
+    };
+    pace.calls = number("calls").unwrap_or(pace.calls);
+    pace.robot = number("robot").unwrap_or(pace.robot);
+    let patience = section.duration_within("patience", Duration::ZERO..=Duration::from_secs(60));
+    pace.patience = patience.unwrap_or(pace.patience);
+    section.finish();
+    pace
 }
 
 fn base_url(section: &mut Section<'_>, key: &str) -> Option<Url> {

@@ -65,6 +65,10 @@ pub struct Grant {
     pub notice: Recipients,
     /// Approvals, by process code.
     pub approval: Scope,
+    /// People and departments, by department id.
+    pub contacts: Scope,
+    /// Files.
+    pub media: bool,
     /// The robot, by conversation id; replies are always within the grant.
     pub robot: Scope,
     /// Bytes of the plugin's own key-value store, if it has one.
@@ -87,6 +91,8 @@ impl Grant {
             chat: Scope::Everything,
             notice: Recipients::Everybody,
             approval: Scope::Everything,
+            contacts: Scope::Everything,
+            media: true,
             robot: Scope::Everything,
             kv: Some(Self::KV_BYTES),
             schedule: true,
@@ -110,6 +116,8 @@ pub(super) fn read(mut section: Section<'_>) -> Grant {
         chat: scope(&mut section, "chat"),
         notice: recipients(&mut section),
         approval: scope(&mut section, "approval"),
+        contacts: departments(&mut section),
+        media: section.boolean("media").unwrap_or_default(),
         robot: scope(&mut section, "robot"),
         kv: kv(&mut section),
         schedule: section.boolean("schedule").unwrap_or_default(),
@@ -153,6 +161,19 @@ fn scope(section: &mut Section<'_>, key: &str) -> Scope {
         Some(Ok(true)) => Scope::Everything,
         Some(Err(ids)) => Scope::Only(ids),
     }
+}
+
+/// `true`, or a list of departments, which are decimal numbers as text.
+fn departments(section: &mut Section<'_>) -> Scope {
+    let line = section.line_of("contacts");
+    let scope = scope(section, "contacts");
+    if let Scope::Only(ids) = &scope
+        && let Some(id) = ids.iter().find(|id| id.parse::<u64>().is_err())
+    {
+        let text = format!("must be department ids such as \"42\", not {id:?}");
+        section.report("contacts", line, text);
+    }
+    scope
 }
 
 /// `true`, a list of users, or `{ users = […], departments = […] }`.
@@ -227,6 +248,7 @@ impl fmt::Display for Grant {
         let scopes = [
             ("chat", &self.chat),
             ("approval", &self.approval),
+            ("contacts", &self.contacts),
             ("robot", &self.robot),
         ];
         for (key, scope) in scopes {
@@ -252,6 +274,9 @@ impl fmt::Display for Grant {
             None => {}
             Some(Grant::KV_BYTES) => parts.push("kv = true".to_owned()),
             Some(bytes) => parts.push(format!("kv = {{ bytes = {} }}", quoted(&size(bytes)))),
+        }
+        if self.media {
+            parts.push("media = true".to_owned());
         }
         if self.schedule {
             parts.push("schedule = true".to_owned());
@@ -322,6 +347,8 @@ mod tests {
             "grant = { notice = { users = [], departments = [\"42\"] } }",
             "grant = { notice = true, kv = { bytes = \"1MiB\" } }",
             "grant = { kv = { bytes = \"1025B\" } }",
+            "grant = { contacts = true, media = true }",
+            "grant = { contacts = [\"2\", \"42\"] }",
             "grant = { http = [\"api.example.com\", \"*.example.org:8443\", { host = \"http://10.0.0.5:8080\", private = true }] }",
         ] {
             assert_eq!(read_text(line).unwrap().to_string(), line);
@@ -361,6 +388,12 @@ mod tests {
         assert!(grant.http[0].is_private && grant.http[0].is_secure);
         assert_eq!(grant.kv, Some(Grant::KV_BYTES));
         assert_ne!(grant.notice, Recipients::Nobody);
+    }
+
+    #[test]
+    fn departments_are_numbers() {
+        let told = read_text("grant = { contacts = [\"2\", \"研发部\"] }").unwrap_err();
+        assert!(told.contains("contacts: must be department ids"), "{told}");
     }
 
     #[test]

@@ -72,6 +72,12 @@ const COMPILE: Row = row(
     60 * SECOND,
     (10, 600 * SECOND),
 );
+// Answers are whole before the plugin has them, so their bytes are the host's memory.
+const HTTP_CONCURRENT: Row = row("http-concurrent", Unit::Pieces, 4, (1, 64));
+const HTTP_PLACES: Row = row("http-places", Unit::Pieces, 16, (1, 256));
+const HTTP_REQUEST: Row = row("http-request", Unit::Bytes, MIB, (KIB, 16 * MIB));
+const HTTP_ANSWER: Row = row("http-answer", Unit::Bytes, MIB, (KIB, 16 * MIB));
+const HTTP_ANSWERS: Row = row("http-answers", Unit::Bytes, 8 * MIB, (KIB, 64 * MIB));
 const DESCRIBE: Row = row(
     "describe",
     Unit::Milliseconds,
@@ -104,6 +110,16 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Bytes printed to standard output and error.
     pub printed_bytes: usize,
+    /// HTTP requests under way at one time.
+    pub http_concurrent: u32,
+    /// Bytes of the body of an HTTP request.
+    pub http_request: usize,
+    /// Bytes of the body of one answer.
+    pub http_answer: usize,
+    /// Bytes of the bodies of all answers.
+    pub http_answers: usize,
+    /// HTTP requests of all the plugin's attempts under way at one time.
+    pub http_places: u32,
     /// Attempts at one time.
     pub concurrent: u32,
     /// Bytes of the component file.
@@ -130,6 +146,7 @@ impl Limits {
             pieces(LOG_LINES),
             pieces(CONCURRENT),
         );
+        let (http_concurrent, http_places) = (pieces(HTTP_CONCURRENT), pieces(HTTP_PLACES));
         let mut size = |row| usize::try_from(figure(row)).unwrap_or(usize::MAX);
         let (call_bytes, handles, log_bytes, printed_bytes) = (
             size(CALL_BYTES),
@@ -137,6 +154,8 @@ impl Limits {
             size(LOG_BYTES),
             size(PRINTED_BYTES),
         );
+        let (http_request, http_answer, http_answers) =
+            (size(HTTP_REQUEST), size(HTTP_ANSWER), size(HTTP_ANSWERS));
         let mut time = |row| Duration::from_millis(figure(row));
         Self {
             cpu: time(CPU),
@@ -153,6 +172,11 @@ impl Limits {
             log_lines,
             log_bytes,
             printed_bytes,
+            http_concurrent,
+            http_request,
+            http_answer,
+            http_answers,
+            http_places,
             concurrent,
         }
     }

@@ -1,5 +1,7 @@
 //! The shipped configuration is right, and a wrong one is told in full.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, Vec<Problem>> {
@@ -18,6 +20,34 @@ fn the_shipped_configuration_is_in_order() {
     );
     assert!(config.plugins[1].grant.approval.covers("PROC-LEAVE"));
     assert!(!config.plugins[1].grant.approval.covers("PROC-1"));
+}
+
+#[test]
+fn an_app_keeps_the_documented_pace_unless_it_says_otherwise() {
+    let pace = |lines: &str| {
+        let text = format!(
+            "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n{lines}"
+        );
+        parse(&text).map(|config| config.apps[0].pace)
+    };
+    let of = |calls, robot| (NonZeroU32::new(calls), NonZeroU32::new(robot));
+    let shown = |lines: &str| {
+        let pace = pace(lines).unwrap();
+        (pace.calls, pace.robot)
+    };
+    assert_eq!(shown(""), of(20, 20));
+    assert_eq!(shown("oapi-base = \"http://127.0.0.1:8790\""), of(20, 0));
+    assert_eq!(shown("pace = { calls = 0 }"), of(0, 20));
+    let simulated = "oapi-base = \"http://127.0.0.1:8790\"\npace = { calls = 60, robot = 5 }";
+    assert_eq!(shown(simulated), of(60, 5));
+    for (wrong, key) in [
+        ("pace = { calls = -1 }", "app.acme.pace.calls"),
+        ("pace = { patience = \"2m\" }", "app.acme.pace.patience"),
+        ("pace = { speed = 1 }", "app.acme.pace.speed"),
+    ] {
+        let problems = pace(wrong).unwrap_err();
+        assert_eq!(problems[0].key, key);
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ async fn server(
 
 fn client(to: SocketAddr) -> Client {
     let grant = Destination::parse(&format!("http://{to}"), None, true).unwrap();
-    Client::new(&[grant]).unwrap()
+    Client::new(&[grant], 16).unwrap()
 }
 
 fn allowance() -> Allowance {
@@ -225,7 +225,7 @@ async fn a_name_that_leads_to_this_machine_is_not_connected_to() {
     let port = address.port();
     let grant = |is_private| {
         let entry = format!("http://localhost:{port}");
-        Client::new(&[Destination::parse(&entry, None, is_private).unwrap()]).unwrap()
+        Client::new(&[Destination::parse(&entry, None, is_private).unwrap()], 16).unwrap()
     };
     let url = format!("http://localhost:{port}");
     let answer = get(&grant(false), &url, allowance()).await;
@@ -243,7 +243,7 @@ async fn the_connector_asks_the_grant_again() {
     let elsewhere = "http://127.0.0.1:1".to_owned();
     let client = client(address);
     // A target that another client admitted.
-    let other = Client::new(&[Destination::parse(&elsewhere, None, true).unwrap()]).unwrap();
+    let other = Client::new(&[Destination::parse(&elsewhere, None, true).unwrap()], 16).unwrap();
     let request = Request {
         method: Method::GET,
         target: other.admit("http", "127.0.0.1:1").unwrap(),
@@ -290,12 +290,12 @@ async fn what_is_no_answer_is_told_apart() {
             .unwrap();
     });
     let grant = Destination::parse(&address.to_string(), None, true).unwrap();
-    let secure = Client::new(&[grant]).unwrap();
+    let secure = Client::new(&[grant], 16).unwrap();
     let answer = get(&secure, &format!("https://{address}"), allowance()).await;
     assert!(matches!(answer, Err(EgressError::Tls(_))), "{answer:?}");
 
     let grant = "http://no-such-host.invalid".parse().unwrap();
-    let nowhere = Client::new(&[grant]).unwrap();
+    let nowhere = Client::new(&[grant], 16).unwrap();
     let answer = get(&nowhere, "http://no-such-host.invalid", allowance()).await;
     assert!(matches!(answer, Err(EgressError::Name)), "{answer:?}");
 }

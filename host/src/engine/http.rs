@@ -8,11 +8,8 @@ use wasmtime_wasi_http::{
 };
 
 use super::State;
+use crate::config::Limits;
 
-/// Requests of one attempt that are under way at one time.
-const CONCURRENT: usize = 4;
-/// Bytes of all answers of one attempt.
-const RECEIVED: usize = 8 << 20;
 /// Bytes of one set of headers, counted as they lie in memory.
 const FIELDS: usize = 32 << 10;
 /// Bytes and pieces of a request's body that wait to be taken; the guest waits when they are full. Both are small because a
@@ -28,27 +25,19 @@ pub struct Http {
     left: Arc<Mutex<usize>>,
 }
 
-impl Default for Http {
-    fn default() -> Self {
+impl Http {
+    /// Nothing done yet, within the limits of the plugin.
+    pub(super) fn new(limits: &Limits) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELDS);
         Self {
             context,
             hooks: Hooks,
-            under_way: Arc::new(Semaphore::new(CONCURRENT)),
-            left: Arc::new(Mutex::new(RECEIVED)),
+            under_way: Arc::new(Semaphore::new(limits.http_concurrent as usize)),
+            left: Arc::new(Mutex::new(limits.http_answers)),
         }
     }
-}
 
-/// The right to have one request under way, and to receive an answer of so many bytes.
-pub struct Share {
-    _place: OwnedSemaphorePermit,
-    bytes: usize,
-    left: Arc<Mutex<usize>>,
-}
-
-impl Http {
     /// A share of at most `bytes`; none when as many requests are under way as may be.
     pub fn share(&self, bytes: usize) -> Option<Share> {
         let place = Arc::clone(&self.under_way).try_acquire_owned().ok()?;
@@ -61,6 +50,13 @@ impl Http {
             left: Arc::clone(&self.left),
         })
     }
+}
+
+/// The right to have one request under way, and to receive an answer of so many bytes.
+pub struct Share {
+    _place: OwnedSemaphorePermit,
+    bytes: usize,
+    left: Arc<Mutex<usize>>,
 }
 
 impl Share {
@@ -124,10 +120,13 @@ mod tests {
 
     #[test]
     fn an_attempt_has_so_many_requests_under_way_and_so_many_bytes_in_all() {
-        let http = Http::default();
-        let shares: Vec<Share> = (0..CONCURRENT)
-            .map(|_| http.share(1 << 20).unwrap())
-            .collect();
+        let limits = Limits {
+            http_concurrent: 3,
+            http_answers: 5 << 20,
+            ..Limits::default()
+        };
+        let http = Http::new(&limits);
+        let shares: Vec<Share> = (0..3).map(|_| http.share(1 << 20).unwrap()).collect();
         assert!(http.share(1).is_none());
         for share in shares {
             share.spend(1 << 20);
@@ -136,7 +135,7 @@ mod tests {
         http.share(1 << 20).unwrap().spend(10);
         drop(http.share(1 << 20).unwrap());
         let rest = http.share(usize::MAX).unwrap();
-        assert_eq!(rest.bytes(), RECEIVED - CONCURRENT * (1 << 20) - 10);
+        assert_eq!(rest.bytes(), (2 << 20) - 10);
         assert_eq!(http.share(usize::MAX).unwrap().bytes(), 0);
     }
 }

@@ -61,6 +61,8 @@ pub struct Task {
     pub kv: Arc<dyn Kv>,
     /// The plugins' timers.
     pub schedule: Schedule,
+    /// Where sent notices are kept until it is known what became of them, if the plugin wants to hear that.
+    pub notices: Option<Schedule>,
     /// The plugin's grants.
     pub grant: Arc<Grant>,
     /// The plugin's way out over HTTP, if it was granted one.
@@ -148,7 +150,7 @@ impl State {
             limits,
             wasi,
             table,
-            http: Http::default(),
+            http: Http::new(&limits),
             used,
             deadline: None,
             task,

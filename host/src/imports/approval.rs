@@ -2,18 +2,20 @@
 
 use serde::Serialize;
 
-use super::bindings::belfry::bot::api::{Error, InstanceId, TaskId, UserId};
-use super::bindings::belfry::bot::approval::Task as Stage;
+use self::convert::{new_instance, to_guest, to_listing};
+use self::granted::{covers_all, covers_code, covers_instance, covers_step};
+use super::bindings::belfry::bot::api::{Error, InstanceId, ProcessCode, TaskId, UserId};
 use super::bindings::belfry::bot::approval::{
-    Field, Host, Instance, Listing, NewInstance, Page, Status, StepRule,
+    Attachment, Field, FileLink, FilePlace, Form, Host, Instance, Listing, NewInstance, Operation,
+    Page, TemplatePage, Value,
 };
 use super::bindings::belfry::bot::event::Decision;
-use super::{from_f64, not_granted, to_f64, upstream};
-use crate::config::Scope;
-use crate::effect::Source;
-use crate::engine::{State, Task};
+use super::{api_error, upstream};
+use crate::engine::State;
 use crate::function::Function;
 
+mod convert;
+mod granted;
 mod look;
 
 impl Host for State {
@@ -150,12 +152,269 @@ impl Host for State {
         };
         let call = self.asks(Function::ApprovalComment, &asked)?;
         let (asking, task) = (call.task(), call.task());
-        call.write(covers_instance(&asking, &instance_id.clone()), move |_| {
-            let task = task.clone();
-            let (id, user, text) = (instance_id.clone(), user_id.clone(), text.clone());
+        let about = instance_id.clone();
+        let comment = dingtalk::Comment {
+            instance_id,
+            user_id,
+            text,
+            files: dingtalk::Files::default(),
+        };
+        call.write(covers_instance(&asking, &about), move |_| {
+            let (task, comment) = (task.clone(), comment.clone());
+            async move { upstream(&task, task.client.approval_comment(&comment)).await }
+        })
+        .await
+    }
+
+    async fn find_template(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<Result<ProcessCode, Error>> {
+        let call = self.asks(
+            Function::ApprovalFindTemplate,
+            &FindTemplate { name: &name },
+        )?;
+        let task = call.task();
+        call.read(async {
+            let code = upstream(&task, task.client.approval_template(&name)).await?;
+            covers_code(&task, &code)?;
+            Ok(code)
+        })
+        .await
+    }
+
+    async fn list_templates(
+        &mut self,
+        user_id: UserId,
+        cursor: u32,
+        size: u32,
+    ) -> wasmtime::Result<Result<TemplatePage, Error>> {
+        let asked = ListTemplates {
+            user_id: &user_id,
+            cursor,
+            size,
+        };
+        let call = self.asks(Function::ApprovalListTemplates, &asked)?;
+        let task = call.task();
+        call.read(async {
+            let page = task.client.approval_templates(&user_id, cursor, size);
+            let mut page = upstream(&task, page).await?;
+            let granted = &task.grant.approval;
+            page.templates
+                .retain(|template| granted.covers(&template.process_code));
+            Ok(convert::templates(page))
+        })
+        .await
+    }
+
+    async fn get_form(
+        &mut self,
+        process_code: ProcessCode,
+    ) -> wasmtime::Result<Result<Form, Error>> {
+        let asked = OfTemplate {
+            process_code: &process_code,
+        };
+        let call = self.asks(Function::ApprovalGetForm, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers_code(&task, &process_code)?;
+            let form = upstream(&task, task.client.approval_form(&process_code)).await;
+            form.map(convert::form)
+        })
+        .await
+    }
+
+    async fn encode(
+        &mut self,
+        label: String,
+        value: Value,
+    ) -> wasmtime::Result<Result<Field, Error>> {
+        self.call(Function::ApprovalEncode)?;
+        let field = convert::value(value).field(&label);
+        Ok(field
+            .map(convert::field_to_guest)
+            .map_err(|error| api_error(error.into())))
+    }
+
+    async fn check(
+        &mut self,
+        process_code: ProcessCode,
+        fields: Vec<Field>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = Check {
+            process_code: &process_code,
+            fields: &fields,
+        };
+        let call = self.asks(Function::ApprovalCheck, &asked)?;
+        let task = call.task();
+        let fields = convert::fields(fields);
+        call.read(async {
+            covers_code(&task, &process_code)?;
+            let form = upstream(&task, task.client.approval_form(&process_code)).await?;
+            form.check(&fields).map_err(|error| api_error(error.into()))
+        })
+        .await
+    }
+
+    async fn history(
+        &mut self,
+        instance_id: InstanceId,
+    ) -> wasmtime::Result<Result<Vec<Operation>, Error>> {
+        let asked = Get {
+            instance_id: &instance_id,
+        };
+        let call = self.asks(Function::ApprovalHistory, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers_instance(&task, &instance_id).await?;
+            let instance = upstream(&task, task.client.approval_get(&instance_id)).await?;
+            Ok(instance
+                .records
+                .into_iter()
+                .map(convert::operation)
+                .collect())
+        })
+        .await
+    }
+
+    async fn redirect(
+        &mut self,
+        instance_id: InstanceId,
+        task_id: TaskId,
+        holder: UserId,
+        to: UserId,
+        remark: String,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = Redirect {
+            instance_id: &instance_id,
+            task_id: &task_id,
+            holder: &holder,
+            to: &to,
+            remark: &remark,
+        };
+        let call = self.asks(Function::ApprovalRedirect, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        let (about, step_id) = (instance_id.clone(), task_id.clone());
+        let redirection = dingtalk::Redirection {
+            task_id,
+            from: holder,
+            to,
+            remark,
+        };
+        call.write(covers_step(&asking, &about, &step_id), move |step| {
+            let (task, id, redirection) = (task.clone(), instance_id.clone(), redirection.clone());
             async move {
-                let call = task.client.approval_comment(&id, &user, &text);
-                upstream(&task, call).await
+                if look::redirected(&task, &id, &redirection, &step).await? {
+                    return Ok(());
+                }
+                upstream(&task, task.client.approval_redirect(&redirection)).await
+            }
+        })
+        .await
+    }
+
+    async fn comment_with_files(
+        &mut self,
+        instance_id: InstanceId,
+        user_id: UserId,
+        text: String,
+        photos: Vec<String>,
+        attachments: Vec<Attachment>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = CommentWithFiles {
+            instance_id: &instance_id,
+            user_id: &user_id,
+            text: &text,
+            photos: &photos,
+            attachments: &attachments,
+        };
+        let call = self.asks(Function::ApprovalCommentWithFiles, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        let about = instance_id.clone();
+        let comment = dingtalk::Comment {
+            instance_id,
+            user_id,
+            text,
+            files: dingtalk::Files {
+                photos,
+                attachments: convert::attachments(attachments),
+            },
+        };
+        call.write(covers_instance(&asking, &about), move |_| {
+            let (task, comment) = (task.clone(), comment.clone());
+            async move { upstream(&task, task.client.approval_comment(&comment)).await }
+        })
+        .await
+    }
+
+    async fn count_pending(&mut self, user_id: UserId) -> wasmtime::Result<Result<u32, Error>> {
+        let asked = OfPerson { user_id: &user_id };
+        let call = self.asks(Function::ApprovalCountPending, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers_all(&task, "what waits for a person in all templates")?;
+            upstream(&task, task.client.approval_count_pending(&user_id)).await
+        })
+        .await
+    }
+
+    async fn attachment_space(
+        &mut self,
+        user_id: UserId,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        let asked = OfPerson { user_id: &user_id };
+        let call = self.asks(Function::ApprovalAttachmentSpace, &asked)?;
+        let task = call.task();
+        call.write(async { Ok(()) }, move |_| {
+            let (task, user_id) = (task.clone(), user_id.clone());
+            async move { upstream(&task, task.client.approval_space(&user_id)).await }
+        })
+        .await
+    }
+
+    async fn attachment_link(
+        &mut self,
+        instance_id: InstanceId,
+        file_id: String,
+    ) -> wasmtime::Result<Result<FileLink, Error>> {
+        let asked = AttachmentLink {
+            instance_id: &instance_id,
+            file_id: &file_id,
+        };
+        let call = self.asks(Function::ApprovalAttachmentLink, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers_instance(&task, &instance_id).await?;
+            let link = task.client.approval_file(&instance_id, &file_id);
+            let link = upstream(&task, link).await?;
+            Ok(FileLink {
+                url: link.url,
+                space_id: link.space_id,
+            })
+        })
+        .await
+    }
+
+    async fn allow_download(
+        &mut self,
+        user_id: UserId,
+        files: Vec<FilePlace>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = AllowDownload {
+            user_id: &user_id,
+            files: &files,
+        };
+        let call = self.asks(Function::ApprovalAllowDownload, &asked)?;
+        let task = call.task();
+        let allowed = covers_all(&task, "files of all templates");
+        let files: Vec<_> = files
+            .into_iter()
+            .map(|file| (file.space_id, file.file_id))
+            .collect();
+        call.write(async { allowed }, move |_| {
+            let (task, user_id, files) = (task.clone(), user_id.clone(), files.clone());
+            async move {
+                upstream(&task, task.client.approval_allow_download(&user_id, &files)).await
             }
         })
         .await
@@ -190,147 +449,60 @@ struct Comment<'a> {
     text: &'a str,
 }
 
-fn covers_code(task: &Task, code: &str) -> Result<(), Error> {
-    if task.grant.approval.covers(code) {
-        Ok(())
-    } else {
-        Err(not_granted("approval", &format!("the template {code:?}")))
-    }
+#[derive(Serialize)]
+struct FindTemplate<'a> {
+    name: &'a str,
 }
 
-/// Whether the grant covers the template of an instance. An event about the instance tells its template; for others
-/// the instance must be among those of a granted template that DingTalk lists, because reading it does not tell.
-async fn covers_instance(task: &Task, instance_id: &str) -> Result<(), Error> {
-    let Scope::Only(codes) = &task.grant.approval else {
-        return Ok(());
-    };
-    if let crate::event::Content::Dingtalk(event) = &task.content {
-        let told = match &event.body {
-            dingtalk::EventBody::ApprovalInstance(change) => {
-                Some((&change.instance_id, &change.process_code))
-            }
-            dingtalk::EventBody::ApprovalTask(change) => {
-                Some((&change.instance_id, &change.process_code))
-            }
-            _ => None,
-        };
-        if told.is_some_and(|(id, code)| id == instance_id && task.grant.approval.covers(code)) {
-            return Ok(());
-        }
-    }
-    if matches!(task.source, Source::Given(_)) {
-        // Whoever stands in for DingTalk cannot list them, and sends nothing either.
-        return Ok(());
-    }
-    let now = task.envelope.received_at;
-    for code in codes {
-        let mut cursor = 0;
-        loop {
-            let listing = dingtalk::Listing {
-                process_code: code.clone(),
-                start: dingtalk::UnixMs(now.0 - DAYS_LOOKED_BACK * 86_400_000),
-                end: None,
-                originators: Vec::new(),
-                cursor,
-                size: 20,
-            };
-            let page = upstream(task, task.client.approval_list_ids(&listing)).await?;
-            if page.instances.iter().any(|id| id == instance_id) {
-                return Ok(());
-            }
-            match page.next_cursor {
-                Some(next) if next > cursor && cursor < PAGES_LOOKED_AT * 20 => cursor = next,
-                _ => break,
-            }
-        }
-    }
-    Err(not_granted(
-        "approval",
-        &format!("the instance {instance_id:?}"),
-    ))
+#[derive(Serialize)]
+struct ListTemplates<'a> {
+    user_id: &'a str,
+    cursor: u32,
+    size: u32,
 }
 
-/// `listids` goes back 120 days at most.
-const DAYS_LOOKED_BACK: i64 = 119;
-/// Pages of twenty; beyond them an instance counts as not covered.
-const PAGES_LOOKED_AT: u32 = 25;
-
-fn new_instance(instance: NewInstance) -> dingtalk::NewInstance {
-    dingtalk::NewInstance {
-        process_code: instance.process_code,
-        originator: instance.originator,
-        dept_id: instance.dept_id,
-        fields: instance
-            .fields
-            .into_iter()
-            .map(|field| dingtalk::Field {
-                name: field.name,
-                value: field.value,
-            })
-            .collect(),
-        steps: instance
-            .steps
-            .into_iter()
-            .map(|step| dingtalk::Step {
-                rule: match step.rule {
-                    StepRule::Single => dingtalk::StepRule::Single,
-                    StepRule::AllOf => dingtalk::StepRule::AllOf,
-                    StepRule::AnyOf => dingtalk::StepRule::AnyOf,
-                },
-                approvers: step.approvers,
-            })
-            .collect(),
-        cc: instance.cc,
-    }
+#[derive(Serialize)]
+struct OfTemplate<'a> {
+    process_code: &'a str,
 }
 
-fn to_listing(listing: Listing) -> Result<dingtalk::Listing, Error> {
-    Ok(dingtalk::Listing {
-        process_code: listing.process_code,
-        start: from_f64(listing.start)?,
-        end: listing.end.map(from_f64).transpose()?,
-        originators: listing.originators,
-        cursor: listing.cursor,
-        size: listing.size,
-    })
+#[derive(Serialize)]
+struct Check<'a> {
+    process_code: &'a str,
+    fields: &'a [Field],
 }
 
-fn to_guest(instance: dingtalk::Instance) -> Instance {
-    Instance {
-        title: instance.title,
-        status: match instance.status {
-            dingtalk::InstanceStatus::Pending => Status::Pending,
-            dingtalk::InstanceStatus::Running => Status::Running,
-            dingtalk::InstanceStatus::Terminated => Status::Terminated,
-            dingtalk::InstanceStatus::Completed => Status::Completed,
-            dingtalk::InstanceStatus::Canceled => Status::Canceled,
-        },
-        decision: instance.decision.map(|decision| match decision {
-            dingtalk::Decision::Agree => Decision::Agree,
-            dingtalk::Decision::Refuse => Decision::Refuse,
-        }),
-        originator: instance.originator,
-        originator_dept: instance.originator_dept,
-        business_id: instance.business_id,
-        fields: instance
-            .fields
-            .into_iter()
-            .map(|field| Field {
-                name: field.name,
-                value: field.value,
-            })
-            .collect(),
-        tasks: instance
-            .tasks
-            .into_iter()
-            .map(|task| Stage {
-                task_id: task.task_id,
-                approver: task.approver,
-                status: task.status,
-                outcome: task.outcome,
-            })
-            .collect(),
-        created_at: instance.created_at.map(to_f64),
-        finished_at: instance.finished_at.map(to_f64),
-    }
+#[derive(Serialize)]
+struct Redirect<'a> {
+    instance_id: &'a str,
+    task_id: &'a str,
+    holder: &'a str,
+    to: &'a str,
+    remark: &'a str,
+}
+
+#[derive(Serialize)]
+struct CommentWithFiles<'a> {
+    instance_id: &'a str,
+    user_id: &'a str,
+    text: &'a str,
+    photos: &'a [String],
+    attachments: &'a [Attachment],
+}
+
+#[derive(Serialize)]
+struct OfPerson<'a> {
+    user_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct AttachmentLink<'a> {
+    instance_id: &'a str,
+    file_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct AllowDownload<'a> {
+    user_id: &'a str,
+    files: &'a [FilePlace],
 }

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use super::bindings::belfry::bot::api::{ChatId, Error, MessageId};
-use super::bindings::belfry::bot::chat::{ChatInfo, ChatUpdate, CreatedChat, Host, NewChat};
+use super::bindings::belfry::bot::api::{ChatId, ConversationId, Error, MessageId, UserId};
+use super::bindings::belfry::bot::chat::{
+    ChatInfo, ChatUpdate, CreatedChat, Host, MemberPage, NewChat, NewScene, ReaderPage, SceneUpdate,
+};
 use super::bindings::belfry::bot::message::Message;
+use super::recorded::Step;
 use super::{not_granted, upstream};
 use crate::config::Scope;
 use crate::engine::{State, Task};
@@ -26,16 +29,7 @@ impl Host for State {
             let (task, chat) = (task.clone(), chat.clone());
             async move {
                 let created = upstream(&task, task.client.chat_create(&chat)).await?;
-                if matches!(task.grant.chat, Scope::Only(_))
-                    && let Err(error) = remember(&task, &created.chat_id).await
-                {
-                    // The group exists, so the plugin must hear its id; only the grant to write there is missing.
-                    tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a created group");
-                }
-                Ok(CreatedChat {
-                    chat_id: created.chat_id,
-                    conversation_id: created.conversation_id,
-                })
+                Ok(own(&task, created).await)
             }
         })
         .await
@@ -100,6 +94,188 @@ impl Host for State {
         })
         .await
     }
+
+    async fn readers(
+        &mut self,
+        message_id: MessageId,
+        cursor: u32,
+        size: u32,
+    ) -> wasmtime::Result<Result<ReaderPage, Error>> {
+        let asked = Readers {
+            message_id: &message_id,
+            cursor,
+            size,
+        };
+        let call = self.asks(Function::ChatReaders, &asked)?;
+        let task = call.task();
+        call.read(async {
+            if let Scope::Only(_) = &task.grant.chat {
+                let what = "the readers of a message, which does not tell its group";
+                return Err(not_granted("chat", what));
+            }
+            let page = task.client.chat_readers(&message_id, cursor, size);
+            let page = upstream(&task, page).await?;
+            Ok(ReaderPage {
+                readers: page.readers,
+                next_cursor: page.next_cursor,
+            })
+        })
+        .await
+    }
+
+    async fn create_scene(
+        &mut self,
+        scene: NewScene,
+    ) -> wasmtime::Result<Result<CreatedChat, Error>> {
+        let call = self.asks(Function::ChatCreateScene, &scene)?;
+        let task = call.task();
+        call.write(async { Ok(()) }, move |step| {
+            let key = match &step {
+                Step::First(key) | Step::Again(key) => Some(key.as_str().to_owned()),
+                Step::Unless { .. } => None,
+            };
+            let scene = dingtalk::NewScene {
+                title: scene.title.clone(),
+                template_id: scene.template_id.clone(),
+                owner: scene.owner.clone(),
+                members: scene.members.clone(),
+                key,
+            };
+            let task = task.clone();
+            async move {
+                let created = upstream(&task, task.client.scene_create(&scene)).await?;
+                Ok(own(&task, created).await)
+            }
+        })
+        .await
+    }
+
+    async fn update_scene(
+        &mut self,
+        conversation_id: ConversationId,
+        changes: SceneUpdate,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = UpdateScene {
+            conversation_id: &conversation_id,
+            changes: &changes,
+        };
+        let call = self.asks(Function::ChatUpdateScene, &asked)?;
+        let changes = dingtalk::SceneChanges {
+            title: changes.title,
+            owner: changes.owner,
+        };
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &conversation_id.clone()), move |_| {
+            let (task, id, changes) = (task.clone(), conversation_id.clone(), changes.clone());
+            async move { upstream(&task, task.client.scene_update(&id, &changes)).await }
+        })
+        .await
+    }
+
+    async fn add_scene_members(
+        &mut self,
+        conversation_id: ConversationId,
+        members: Vec<UserId>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = ChangeMembers {
+            conversation_id: &conversation_id,
+            members: &members,
+        };
+        let call = self.asks(Function::ChatAddSceneMembers, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &conversation_id.clone()), move |_| {
+            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
+            async move { upstream(&task, task.client.scene_add(&id, &members)).await }
+        })
+        .await
+    }
+
+    async fn remove_scene_members(
+        &mut self,
+        conversation_id: ConversationId,
+        members: Vec<UserId>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = ChangeMembers {
+            conversation_id: &conversation_id,
+            members: &members,
+        };
+        let call = self.asks(Function::ChatRemoveSceneMembers, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &conversation_id.clone()), move |_| {
+            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
+            async move { upstream(&task, task.client.scene_remove(&id, &members)).await }
+        })
+        .await
+    }
+
+    async fn scene_members(
+        &mut self,
+        conversation_id: ConversationId,
+        cursor: Option<String>,
+        size: u32,
+    ) -> wasmtime::Result<Result<MemberPage, Error>> {
+        let asked = SceneMembers {
+            conversation_id: &conversation_id,
+            cursor: cursor.as_deref(),
+            size,
+        };
+        let call = self.asks(Function::ChatSceneMembers, &asked)?;
+        let task = call.task();
+        call.read(async {
+            granted(&task, &conversation_id).await?;
+            let client = &task.client;
+            let page = client.scene_list_members(&conversation_id, cursor.as_deref(), size);
+            let page = upstream(&task, page).await?;
+            Ok(MemberPage {
+                members: page.members,
+                next_cursor: page.next_cursor,
+            })
+        })
+        .await
+    }
+}
+
+/// A group that the plugin has made, from now on its own.
+async fn own(task: &Task, created: dingtalk::CreatedChat) -> CreatedChat {
+    if matches!(task.grant.chat, Scope::Only(_)) {
+        for id in [Some(&created.chat_id), created.conversation_id.as_ref()] {
+            let Some(id) = id else { continue };
+            if let Err(error) = remember(task, id).await {
+                // The group exists, so the plugin must hear its id; only the grant to write there is missing.
+                tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a created group");
+            }
+        }
+    }
+    CreatedChat {
+        chat_id: created.chat_id,
+        conversation_id: created.conversation_id,
+    }
+}
+
+#[derive(Serialize)]
+struct Readers<'a> {
+    message_id: &'a str,
+    cursor: u32,
+    size: u32,
+}
+
+#[derive(Serialize)]
+struct UpdateScene<'a> {
+    conversation_id: &'a str,
+    changes: &'a SceneUpdate,
+}
+
+#[derive(Serialize)]
+struct ChangeMembers<'a> {
+    conversation_id: &'a str,
+    members: &'a [UserId],
+}
+
+#[derive(Serialize)]
+struct SceneMembers<'a> {
+    conversation_id: &'a str,
+    cursor: Option<&'a str>,
+    size: u32,
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use crate::function::Function;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        let task = self.call(Function::ConfigGet)?;
+        let task = self.answers(Function::ConfigGet)?;
         Ok(task.settings.get(&key).map(|value| match value {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -14,7 +14,7 @@ impl Host for State {
     }
 
     async fn json(&mut self) -> wasmtime::Result<String> {
-        let task = self.call(Function::ConfigJson)?;
+        let task = self.answers(Function::ConfigJson)?;
         Ok(serde_json::to_string(&*task.settings)?)
     }
 }

@@ -9,7 +9,7 @@ use crate::function::Function;
 
 impl Host for State {
     async fn raw_json(&mut self) -> wasmtime::Result<String> {
-        let task = self.call(Function::DeliveryRawJson)?;
+        let task = self.answers(Function::DeliveryRawJson)?;
         let raw = &task.envelope.raw;
         Ok(match task.envelope.origin {
             // What a monitoring system wrote is none of DingTalk's secrets.

@@ -16,17 +16,14 @@ use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequ
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttp, WasiHttpView};
 
 use self::record::{Answered, Asked, Failed};
-use super::recorded::Asking;
+use super::recorded::{Asking, count};
+use crate::call::Fate;
 use crate::egress::{Allowance, EgressError, Request, Response};
 use crate::engine::{State, Task};
 use crate::function::Function;
 
 mod record;
 
-/// Bytes of a request's body.
-const MAX_REQUEST: usize = 1 << 20;
-/// Bytes of an answer's body.
-const MAX_RESPONSE: usize = 1 << 20;
 /// Time to connect, where a plugin limits only the wait for the answer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of a log line about a request.
@@ -72,7 +69,8 @@ fn handle(
     };
     let task = state.call(function)?;
     // Before it has a place: what waits for bodies must be bounded.
-    let Some(share) = state.traffic().share(MAX_RESPONSE) else {
+    let Some(share) = state.traffic().share(state.limits().http_answer) else {
+        count(function, Fate::Refused);
         return Ok(Err(ErrorCode::ConnectionLimitReached));
     };
     let Some(deadline) = state.deadline() else {
@@ -87,10 +85,11 @@ fn handle(
         pause: options.between_bytes_timeout,
         max_body: share.bytes(),
     };
+    let most = state.limits().http_request;
     let place = Asking::begin(&task);
     let pending = spawn(async move {
         let body = match request.body.take() {
-            Some(body) => gather(body).await?,
+            Some(body) => gather(body, most).await?,
             None => Bytes::new(),
         };
         let (asked, admitted) = read(&task, request, body);
@@ -192,14 +191,14 @@ fn method(method: &types::Method) -> Option<Method> {
     })
 }
 
-/// Waits until the guest has written the body and finished it.
-async fn gather(body: HyperOutgoingBody) -> Result<Bytes, Error> {
-    let body = Limited::new(body, MAX_REQUEST).collect().await;
+/// Waits until the guest has written the body, of at most so many bytes, and finished it.
+async fn gather(body: HyperOutgoingBody, most: usize) -> Result<Bytes, Error> {
+    let body = Limited::new(body, most).collect().await;
     match body {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) => Err(match error.downcast::<Error>() {
             Ok(error) => *error,
-            Err(_) => Error::HttpRequestBodySize(Some(MAX_REQUEST as u64)),
+            Err(_) => Error::HttpRequestBodySize(Some(most as u64)),
         }),
     }
 }

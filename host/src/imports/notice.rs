@@ -13,8 +13,10 @@ use super::bindings::belfry::bot::notice::{
 use super::{invalid, not_granted, upstream};
 use crate::clock::UnixMs;
 use crate::engine::{State, Task};
+use crate::event::SentNotice;
 use crate::function::Function;
 use crate::ids::PluginName;
+use crate::journal::{Missed, Timer};
 use crate::kv::{KvError, MAX_KEYS, MAX_TOTAL, Write};
 use crate::{clock, config};
 
@@ -43,7 +45,9 @@ impl Host for State {
             let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
             async move {
                 let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
-                let id = sent?.to_string();
+                let task_id = sent?;
+                follow(&task, task_id).await;
+                let id = task_id.to_string();
                 if task.grant.notice != config::Recipients::Everybody
                     && let Err(error) = remember(&task, &id).await
                 {
@@ -116,12 +120,46 @@ impl Host for State {
         })
         .await
     }
+
+    async fn update_status_bar(
+        &mut self,
+        notice: NoticeId,
+        value: String,
+        color: Option<String>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = StatusBar {
+            notice: &notice,
+            value: &value,
+            color: color.as_deref(),
+        };
+        let call = self.asks(Function::NoticeUpdateStatusBar, &asked)?;
+        let (asking, task) = (call.task(), call.task());
+        let about = notice.clone();
+        let allowed = async { own(&asking, &about).await.map(|_| ()) };
+        call.write(allowed, move |_| {
+            let (task, notice) = (task.clone(), notice.clone());
+            let (value, color) = (value.clone(), color.clone());
+            async move {
+                let id = number(&notice)?;
+                let update = task.client.notice_status_bar(id, &value, color.as_deref());
+                upstream(&task, update).await
+            }
+        })
+        .await
+    }
 }
 
 #[derive(Serialize)]
 struct Send<'a> {
     recipients: &'a Recipients,
     message: &'a Message,
+}
+
+#[derive(Serialize)]
+struct StatusBar<'a> {
+    notice: &'a str,
+    value: &'a str,
+    color: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -162,6 +200,36 @@ async fn remember(task: &Task, id: &str) -> Result<(), KvError> {
     let value = Some(Vec::new());
     task.kv.write(&space, write(key(now, id), value)).await?;
     Ok(())
+}
+
+/// Keeps in mind that it must be asked what became of the notice. It is out whether or not that works.
+async fn follow(task: &Task, task_id: i64) {
+    let Some(notices) = &task.notices else {
+        return;
+    };
+    let sent = SentNotice {
+        plugin: task.plugin.to_string(),
+        task_id,
+        sent_at: clock::now().0,
+    };
+    let Ok(payload) = serde_json::to_string(&sent) else {
+        return;
+    };
+    let timer = Timer {
+        plugin: SentNotice::keeper(&task.plugin),
+        name: task_id.to_string(),
+        app: task.envelope.app.clone(),
+        due_at: sent.first_look(),
+        repeat: None,
+        missed: Missed::Once,
+        payload: payload.into(),
+        revision: 0,
+    };
+    if let Err(error) = notices.set(timer).await {
+        tracing::warn!(
+            event = %task.envelope.id, plugin = %task.plugin, %error, "nobody will ask what became of a notice"
+        );
+    }
 }
 
 fn since(now: UnixMs) -> String {

@@ -14,6 +14,24 @@ use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
 use crate::journal::{Effect, JournalError, Place};
 use crate::kv::{KvError, Recording, Write};
+use crate::meter::Metric;
+
+/// What host calls came to.
+pub const HOST_CALLS: Metric = Metric::counter(
+    "belfry_host_calls_total",
+    &["function", "outcome"],
+    "Host calls of plugins by what they came to: done, refused, unknown, or replayed from the journal.",
+);
+
+/// Counts a call that was made.
+pub(super) fn count(function: Function, fate: Fate) {
+    HOST_CALLS.count_words(&[function.name(), fate.as_str()]);
+}
+
+/// Counts a call that the journal had the answer of.
+fn count_replayed(function: Function) {
+    HOST_CALLS.count_words(&[function.name(), "replayed"]);
+}
 
 /// A counted host call, before it is known whether it is made.
 pub(super) struct Call {
@@ -46,6 +64,13 @@ pub(super) enum Step {
 }
 
 impl State {
+    /// The delivery, for a call that it answers itself, which is done at once.
+    pub(super) fn answers(&mut self, function: Function) -> wasmtime::Result<Arc<Task>> {
+        let task = self.call(function)?;
+        count(function, Fate::Done);
+        Ok(task)
+    }
+
     /// Counts a call of the guest. `arguments` are what the guest gave and nothing else, in an order that never changes.
     pub(super) fn asks(
         &mut self,
@@ -114,7 +139,7 @@ impl Call {
             }
         };
         match self.next(recorder)? {
-            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Answer(answer) => self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 let told = make.await;
                 self.keep(recorder, place, None, told)
@@ -149,10 +174,10 @@ impl Call {
             }
         };
         match self.next(&recorder)? {
-            Next::Answer(answer) => self.decode(&answer.text),
+            Next::Answer(answer) => self.replay(&answer.text),
             Next::Reuse { place, of, answer } => {
-                let told = self.decode(&answer.text)?;
-                self.keep(&recorder, place, Some(of), told)
+                let told = self.replay(&answer.text)?;
+                Ok(self.note(&recorder, place, Some(of), told))
             }
             Next::Make { place } => {
                 if let Err(error) = allowed.await {
@@ -231,6 +256,7 @@ impl Call {
                 told = make(again).await;
             }
             failpoint::pass(Point::AfterRequest);
+            count(self.function, told.fate());
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
         };
@@ -248,6 +274,7 @@ impl Call {
         match begin {
             Some(stands_for) => self.keep(recorder, place, stands_for, told),
             None => {
+                count(self.function, told.fate());
                 recorder.end(place, self.function, answer(&told)).await;
                 Ok(told)
             }
@@ -277,7 +304,7 @@ impl Call {
             }
         };
         let place = match self.next(recorder)? {
-            Next::Answer(answer) => return self.decode(&answer.text),
+            Next::Answer(answer) => return self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 place
             }
@@ -301,17 +328,19 @@ impl Call {
             None => {
                 let outcome = kv.write(plugin, write).await;
                 let (answer, told) = answer_of::<T>(&outcome);
+                count(self.function, answer.fate);
                 let call = recorder.call(place, self.function, self.arguments.clone());
                 recorder.keep(call, answer);
                 return Ok(told);
             }
         };
         let (answer, told) = answer_of::<T>(&outcome);
+        count(self.function, answer.fate);
         recorder.joined(answer.fate);
         Ok(told)
     }
 
-    /// Records a call that has ended and changed nothing, and tells the plugin.
+    /// Records a call that was made, or refused, and tells the plugin.
     fn keep<A: Told>(
         &self,
         recorder: &Recorder,
@@ -319,6 +348,18 @@ impl Call {
         stands_for: Option<Place>,
         told: A,
     ) -> wasmtime::Result<A> {
+        count(self.function, told.fate());
+        Ok(self.note(recorder, place, stands_for, told))
+    }
+
+    /// Records a call that has ended and changed nothing.
+    fn note<A: Told>(
+        &self,
+        recorder: &Recorder,
+        place: Place,
+        stands_for: Option<Place>,
+        told: A,
+    ) -> A {
         let mut told = told;
         let mut kept = answer(&told);
         // What was done once must be told as it was.
@@ -328,7 +369,13 @@ impl Call {
         }
         let call = recorder.call(place, self.function, self.arguments.clone());
         recorder.keep(Effect { stands_for, ..call }, kept);
-        Ok(told)
+        told
+    }
+
+    /// The answer that the journal has.
+    fn replay<A: Told>(&self, text: &Json) -> wasmtime::Result<A> {
+        count_replayed(self.function);
+        self.decode(text)
     }
 
     fn given<A: Told>(&self, given: Given) -> wasmtime::Result<A> {

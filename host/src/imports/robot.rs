@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 
-use super::bindings::belfry::bot::api::{ConversationId, Detail, Error};
+use super::bindings::belfry::bot::api::{ConversationId, Detail, Error, UserId};
 use super::bindings::belfry::bot::message::{Mentions, RobotMessage};
-use super::bindings::belfry::bot::robot::Host;
+use super::bindings::belfry::bot::robot::{
+    Host, NotRecalled, Recalled, SendState, SentState, SentToPeople,
+};
 use super::recorded::Step;
 use super::{invalid, not_granted, outcome_unknown, upstream};
 use crate::clock;
+use crate::config::Scope;
 use crate::engine::{State, Task};
 use crate::event::Content;
 use crate::function::Function;
@@ -51,12 +54,7 @@ impl Host for State {
         };
         let call = self.asks(Function::RobotSend, &asked)?;
         let task = call.task();
-        let allowed = if task.grant.robot.covers(&conversation_id) {
-            Ok(())
-        } else {
-            let what = format!("the conversation {conversation_id:?}");
-            Err(not_granted("robot", &what))
-        };
+        let allowed = covers(&task, &conversation_id);
         let message = dingtalk::RobotOut::from(message);
         call.write(async { allowed }, move |_| {
             let (task, id, message) = (task.clone(), conversation_id.clone(), message.clone());
@@ -64,6 +62,179 @@ impl Host for State {
         })
         .await
     }
+
+    async fn send_people(
+        &mut self,
+        user_ids: Vec<UserId>,
+        message: RobotMessage,
+    ) -> wasmtime::Result<Result<SentToPeople, Error>> {
+        let asked = SendPeople {
+            user_ids: &user_ids,
+            message: &message,
+        };
+        let call = self.asks(Function::RobotSendPeople, &asked)?;
+        let task = call.task();
+        let allowed = covers_all(&task);
+        let message = dingtalk::RobotOut::from(message);
+        call.write(async { allowed }, move |_| {
+            let (task, users, message) = (task.clone(), user_ids.clone(), message.clone());
+            async move {
+                let sent = task.client.robot_send_people(&users, &message);
+                let sent = upstream(&task, sent).await?;
+                Ok(SentToPeople {
+                    key: sent.key,
+                    invalid: sent.invalid,
+                    flow_controlled: sent.flow_controlled,
+                })
+            }
+        })
+        .await
+    }
+
+    async fn state(
+        &mut self,
+        conversation_id: ConversationId,
+        key: String,
+        next_token: Option<String>,
+        size: u32,
+    ) -> wasmtime::Result<Result<SentState, Error>> {
+        let asked = GroupState {
+            conversation_id: &conversation_id,
+            key: &key,
+            next_token: next_token.as_deref(),
+            size,
+        };
+        let call = self.asks(Function::RobotState, &asked)?;
+        let task = call.task();
+        call.read(async {
+            covers(&task, &conversation_id)?;
+            let client = &task.client;
+            let token = next_token.as_deref();
+            let state = client.robot_group_state(&conversation_id, &key, token, size);
+            upstream(&task, state).await.map(state_to_guest)
+        })
+        .await
+    }
+
+    async fn people_state(&mut self, key: String) -> wasmtime::Result<Result<SentState, Error>> {
+        let call = self.asks(Function::RobotPeopleState, &PeopleState { key: &key })?;
+        let task = call.task();
+        call.read(async {
+            covers_all(&task)?;
+            let state = task.client.robot_people_state(&key);
+            upstream(&task, state).await.map(state_to_guest)
+        })
+        .await
+    }
+
+    async fn recall(
+        &mut self,
+        conversation_id: ConversationId,
+        keys: Vec<String>,
+    ) -> wasmtime::Result<Result<Recalled, Error>> {
+        let asked = Recall {
+            conversation_id: &conversation_id,
+            keys: &keys,
+        };
+        let call = self.asks(Function::RobotRecall, &asked)?;
+        let task = call.task();
+        let allowed = covers(&task, &conversation_id);
+        call.write(async { allowed }, move |_| {
+            let (task, id, keys) = (task.clone(), conversation_id.clone(), keys.clone());
+            async move {
+                let recalled = task.client.robot_recall_group(&id, &keys);
+                upstream(&task, recalled).await.map(recalled_to_guest)
+            }
+        })
+        .await
+    }
+
+    async fn recall_people(
+        &mut self,
+        keys: Vec<String>,
+    ) -> wasmtime::Result<Result<Recalled, Error>> {
+        let call = self.asks(Function::RobotRecallPeople, &RecallPeople { keys: &keys })?;
+        let task = call.task();
+        let allowed = covers_all(&task);
+        call.write(async { allowed }, move |_| {
+            let (task, keys) = (task.clone(), keys.clone());
+            async move {
+                let recalled = task.client.robot_recall_people(&keys);
+                upstream(&task, recalled).await.map(recalled_to_guest)
+            }
+        })
+        .await
+    }
+}
+
+fn covers(task: &Task, conversation_id: &str) -> Result<(), Error> {
+    if task.grant.robot.covers(conversation_id) {
+        return Ok(());
+    }
+    Err(not_granted(
+        "robot",
+        &format!("the conversation {conversation_id:?}"),
+    ))
+}
+
+/// People are no conversations, so a grant that lists conversations does not cover them.
+fn covers_all(task: &Task) -> Result<(), Error> {
+    match &task.grant.robot {
+        Scope::Everything => Ok(()),
+        Scope::Only(_) | Scope::Nothing => Err(not_granted("robot", "messages to people")),
+    }
+}
+
+fn state_to_guest(state: dingtalk::SentState) -> SentState {
+    SentState {
+        state: match state.state {
+            dingtalk::SendState::Processing => SendState::Processing,
+            dingtalk::SendState::Sent => SendState::Sent,
+            dingtalk::SendState::Recalled => SendState::Recalled,
+        },
+        readers: state.readers,
+        next_token: state.next_token,
+    }
+}
+
+fn recalled_to_guest(recalled: dingtalk::Recalled) -> Recalled {
+    let failed = recalled.failed.into_iter();
+    Recalled {
+        keys: recalled.recalled,
+        failed: failed
+            .map(|(key, reason)| NotRecalled { key, reason })
+            .collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct SendPeople<'a> {
+    user_ids: &'a [UserId],
+    message: &'a RobotMessage,
+}
+
+#[derive(Serialize)]
+struct GroupState<'a> {
+    conversation_id: &'a str,
+    key: &'a str,
+    next_token: Option<&'a str>,
+    size: u32,
+}
+
+#[derive(Serialize)]
+struct PeopleState<'a> {
+    key: &'a str,
+}
+
+#[derive(Serialize)]
+struct Recall<'a> {
+    conversation_id: &'a str,
+    keys: &'a [String],
+}
+
+#[derive(Serialize)]
+struct RecallPeople<'a> {
+    keys: &'a [String],
 }
 
 #[derive(Serialize)]

@@ -74,6 +74,20 @@ impl World {
     }
 }
 
+/// A module that stands between another and its host, from text, with the world that it calls.
+pub(super) fn adapter(module: &str, world: &str) -> Result<Vec<u8>, Error> {
+    let mut module = wat::parse_str(module).map_err(|error| Error::Encode(error.to_string()))?;
+    let mut resolve = Resolve::default();
+    let embedded = resolve
+        .push_str("adapter.wit", world)
+        .and_then(|package| resolve.select_world(&[package], None))
+        .and_then(|world| {
+            embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        });
+    embedded.map_err(|error| Error::Encode(format!("{error:#}")))?;
+    Ok(module)
+}
+
 /// Makes a component of a core module.
 pub(super) fn encode(module: &[u8], parts: &Parts<'_>) -> Result<Vec<u8>, Error> {
     let component = ComponentEncoder::default()

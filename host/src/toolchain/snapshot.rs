@@ -83,8 +83,31 @@ fn add_wasi(linker: &mut Linker<u64>) -> wasmtime::Result<()> {
     linker.func_wrap(WASI, "fd_fdstat_get", |_: i32, _: i32| NO_FILE)?;
     linker.func_wrap(WASI, "fd_fdstat_set_flags", |_: i32, _: i32| NO_FILE)?;
     linker.func_wrap(WASI, "fd_close", |_: i32| NO_FILE)?;
-    linker.func_wrap(WASI, "fd_write", |_: i32, _: i32, _: i32, _: i32| NO_FILE)?;
+    // Go throws when it cannot write what it prints. Nobody hears it at build time.
+    linker.func_wrap(WASI, "fd_write", swallow)?;
     Ok(())
+}
+
+/// Takes what is printed: pairs of address and length.
+fn swallow(mut caller: Caller<'_, u64>, _: i32, pieces: i32, count: i32, written: i32) -> i32 {
+    let mut all = 0_u32;
+    for number in 0..count.cast_unsigned() {
+        let place = pieces
+            .cast_unsigned()
+            .saturating_add(number.saturating_mul(8));
+        let mut length = [0; 4];
+        let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+            return BAD_ADDRESS;
+        };
+        if memory
+            .read(&caller, place as usize + 4, &mut length)
+            .is_err()
+        {
+            return BAD_ADDRESS;
+        }
+        all = all.saturating_add(u32::from_le_bytes(length));
+    }
+    write(&mut caller, written, &all.to_le_bytes())
 }
 
 fn no_texts(mut caller: Caller<'_, u64>, count: i32, bytes: i32) -> i32 {

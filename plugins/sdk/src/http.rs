@@ -1,6 +1,6 @@
 //! HTTP requests to hosts that `bot.toml` grants (`http = ["api.example.com"]`). Needs the feature `http`.
 //!
-//! Requests and answers are whole, not streams: at most 1 MiB each. A redirect is an answer like any other, and nothing is
+//! Requests and answers are whole, not streams: at most 1 MiB each unless `limits` in `bot.toml` says otherwise. A redirect is an answer like any other, and nothing is
 //! decompressed. Each request counts as one host call.
 
 use wasip2::http::outgoing_handler::handle;
@@ -105,13 +105,20 @@ impl Request {
         });
         // The body is taken while the request is under way; written before, a large one would wait for ever.
         let pending = handle(request, options)?;
-        write(&body, &self.body)?;
-        OutgoingBody::finish(body, None)?;
+        let written = match write(&body, &self.body) {
+            Ok(()) => OutgoingBody::finish(body, None),
+            Err(code) => {
+                drop(body);
+                Err(code)
+            }
+        };
+        // Also when it could not be written: the host knows why, as when it is too large.
         pending.subscribe().block();
         let answer = pending
             .get()
             .and_then(Result::ok)
             .unwrap_or(Err(ErrorCode::InternalError(None)))?;
+        written?;
         read(&answer)
     }
 }

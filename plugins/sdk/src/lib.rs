@@ -2,7 +2,8 @@
 //!
 //! A plugin is a WebAssembly component. It says what it is ([`Plugin::describe`]), gets one [`Event`](event::Event) at a
 //! time ([`Plugin::handle`]), and acts through host functions: [`robot`] answers in a chat, [`chat`] makes groups and
-//! writes to them, [`notice`] reaches people, [`approval`] runs approvals, [`kv`] keeps things between events,
+//! writes to them, [`notice`] reaches people, [`approval`] runs approvals, [`contacts`] knows who there is, [`media`]
+//! uploads and fetches files, [`kv`] keeps things between events,
 //! [`schedule`] wakes the plugin up, [`config`] reads the plugin's table in `bot.toml`, and [`log`] writes for the operator. Using one of them is a request;
 //! `bot.toml` grants it.
 //!
@@ -60,7 +61,9 @@ pub mod bindings {
     });
 }
 
-pub use bindings::belfry::bot::{api, approval, chat, delivery, event, kv, log, message, notice};
+pub use bindings::belfry::bot::{
+    api, approval, chat, contacts, delivery, event, kv, log, media, message, notice,
+};
 pub use bindings::exports::belfry::bot::handler::{Command, Description, Failure, Retry};
 pub use plugin::Plugin;
 
@@ -70,7 +73,7 @@ pub mod prelude {
     pub use crate::message::{Markdown, Message, RobotMessage};
     pub use crate::robot::{reply_markdown, reply_text};
     pub use crate::{
-        Description, Failure, Plugin, api, approval, chat, config, delivery, kv, log, notice,
-        robot, schedule,
+        Description, Failure, Plugin, api, approval, chat, config, contacts, delivery, kv, log,
+        media, notice, robot, schedule,
     };
 }

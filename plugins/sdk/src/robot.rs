@@ -1,7 +1,10 @@
 //! What the app's robot says.
 
 use crate::api::Error;
-pub use crate::bindings::belfry::bot::robot::{reply, send};
+pub use crate::bindings::belfry::bot::robot::{
+    NotRecalled, Recalled, SendState, SentState, SentToPeople, people_state, recall, recall_people,
+    reply, send, send_people, state,
+};
 use crate::message::{Markdown, Mentions, RobotMessage};
 
 /// Answers the chat message that is being handled with plain text, mentioning nobody.

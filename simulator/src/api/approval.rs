@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, Params};
 use super::oapi::{Outcome, Refusal, members};
-use crate::approvals::{Comment, Decision, Refused, Request, Verdict};
+use crate::approvals::{Comment, Decision, Refused, Request, Verdict, broken_rule};
 use crate::clock::DAY_MS;
 use crate::options::App;
 use crate::state::World;
@@ -20,6 +20,8 @@ const LIST_PEOPLE: usize = 10;
 const LIST_SPAN_DAYS: i64 = 120;
 const LIST_BACK_DAYS: i64 = 365;
 const TEMPLATES_A_PAGE: i64 = 100;
+/// The space of all approvals' files.
+pub(super) const SPACE: i64 = 2001;
 
 /// `POST /topapi/processinstance/create`.
 pub(super) fn create(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
@@ -50,11 +52,16 @@ pub(super) fn create(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
     if world.company.department(department).is_none() {
         return Err(Refusal::new(60003, "部门不存在"));
     }
+    let fields = form_values(body)?;
+    let template = world.company.template(process_code);
+    if let Some(broken) = template.and_then(|template| broken_rule(template, &fields)) {
+        return Err(Refusal::new(820_001, format!("发起审批实例失败: {broken}")));
+    }
     let request = Request {
         process_code: process_code.to_owned(),
         originator: originator.to_owned(),
         department,
-        fields: form_values(body)?,
+        fields,
         cc: people(world, body, "cc_list")?,
         steps: flow(world, body)?,
     };
@@ -203,6 +210,7 @@ pub(super) fn comment(world: &mut World, _app: &App, call: &ApiCall) -> Outcome 
                 userid,
                 text,
                 at: call.now,
+                files: attachments(request),
             },
         )
         .map_err(refuse)?;
@@ -252,6 +260,74 @@ pub(super) fn list_by_user(world: &mut World, _app: &App, call: &ApiCall) -> Out
         result.insert("next_cursor".to_owned(), json!(next));
     }
     Ok(members(json!({"result": result})))
+}
+
+/// The attachments of a `file` member.
+fn attachments(request: Params<'_>) -> Vec<Value> {
+    let files = request
+        .get("file")
+        .and_then(|file| file["attachments"].as_array());
+    files.cloned().unwrap_or_default()
+}
+
+/// `POST /topapi/process/gettodonum`.
+pub(super) fn count_pending(world: &mut World, _app: &App, call: &ApiCall) -> Outcome {
+    let userid = call.members().text("userid");
+    let userid = known_person(world, userid.ok_or_else(|| Refusal::parameter("userid"))?)?;
+    Ok(members(
+        json!({"count": world.approvals.count_pending(userid)}),
+    ))
+}
+
+/// `POST /topapi/processinstance/cspace/info`.
+pub(super) fn space(world: &mut World, _app: &App, call: &ApiCall) -> Outcome {
+    let userid = call.members().text("user_id");
+    known_person(world, userid.ok_or_else(|| Refusal::parameter("user_id"))?)?;
+    Ok(members(
+        json!({"result": {"space_id": SPACE}, "success": true}),
+    ))
+}
+
+/// `POST /topapi/processinstance/file/url/get`.
+pub(super) fn file_url(world: &mut World, _app: &App, call: &ApiCall) -> Outcome {
+    let request = request(call)?;
+    let id = instance_id(request)?;
+    let file = request
+        .text("file_id")
+        .ok_or_else(|| Refusal::parameter("file_id"))?;
+    let approval = world
+        .approvals
+        .get(id)
+        .ok_or_else(|| refuse(Refused::Unknown))?;
+    if !approval.has_file(file) {
+        return Err(Refusal::parameter("file_id"));
+    }
+    let url = file_address(world, file);
+    let result = json!({"download_uri": url, "file_id": file, "space_id": SPACE});
+    Ok(members(json!({"result": result, "success": true})))
+}
+
+/// `POST /topapi/process/dentry/auth`.
+pub(super) fn allow_download(world: &mut World, _app: &App, call: &ApiCall) -> Outcome {
+    let request = request(call)?;
+    let userid = request.text("userid");
+    known_person(world, userid.ok_or_else(|| Refusal::parameter("userid"))?)?;
+    let files = request.get("file_infos").and_then(Value::as_array);
+    let is_whole = |file: &Value| {
+        let file = Params::of(file);
+        file.integer("space_id").is_some() && file.text("file_id").is_some()
+    };
+    match files {
+        Some(files) if !files.is_empty() && files.iter().all(is_whole) => {
+            Ok(members(json!({"result": true})))
+        }
+        _ => Err(Refusal::parameter("file_infos")),
+    }
+}
+
+/// Where a file could be fetched; nothing is there.
+pub(super) fn file_address(world: &World, file: &str) -> String {
+    format!("http://{}/approval-files/{file}", world.address)
 }
 
 /// The three instance calls carry their members in `request`; a form may carry it as text.

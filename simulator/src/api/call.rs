@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -36,12 +38,29 @@ pub(super) enum CallBody {
     Form(Value),
     /// JSON content type, but no JSON.
     Broken(String),
+    /// A form with files.
+    Files(Vec<FilePart>),
     /// Neither JSON nor a form by its content type.
     Other(String),
 }
 
+/// One part of a form with files.
+#[derive(Debug)]
+pub(super) struct FilePart {
+    pub(super) name: String,
+    pub(super) file_name: Option<String>,
+    pub(super) bytes: Bytes,
+}
+
+impl FilePart {
+    /// Its content as text.
+    pub(super) fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.bytes).ok()
+    }
+}
+
 impl ApiCall {
-    pub(super) fn read(parts: &Parts, bytes: &[u8]) -> Self {
+    pub(super) async fn read(parts: &Parts, bytes: Bytes) -> Self {
         let query = parts.uri.query().unwrap_or_default();
         let header_token = parts
             .headers
@@ -54,7 +73,10 @@ impl ApiCall {
                 .into_owned()
                 .collect(),
             header_token: header_token.map(str::to_owned),
-            body: read_body(parts, bytes),
+            body: match read_files(parts, &bytes).await {
+                Some(files) => CallBody::Files(files),
+                None => read_body(parts, &bytes),
+            },
             now: clock::now_ms(),
             handshake: None,
         }
@@ -65,6 +87,11 @@ impl ApiCall {
         match &self.body {
             CallBody::Empty => Value::Null,
             CallBody::Json(value) | CallBody::Form(value) => value.clone(),
+            // Of a file what tells it from another is enough.
+            CallBody::Files(parts) => {
+                let part = |part: &FilePart| json!({"name": part.name, "fileName": part.file_name, "bytes": part.bytes.len()});
+                parts.iter().map(part).collect()
+            }
             CallBody::Broken(text) | CallBody::Other(text) => json!(text),
         }
     }
@@ -86,6 +113,28 @@ impl ApiCall {
             _ => Params { members: None },
         }
     }
+}
+
+/// The parts of a form with files, if it is one that can be read.
+async fn read_files(parts: &Parts, bytes: &Bytes) -> Option<Vec<FilePart>> {
+    let kind = parts.headers.get(CONTENT_TYPE)?;
+    if !kind.to_str().ok()?.starts_with("multipart/form-data") {
+        return None;
+    }
+    let mut request = Request::new(Body::from(bytes.clone()));
+    request.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    // The body is here already, and was no larger than what is read at all.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let mut found = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        found.push(FilePart {
+            name: field.name().unwrap_or_default().to_owned(),
+            file_name: field.file_name().map(str::to_owned),
+            bytes: field.bytes().await.ok()?,
+        });
+    }
+    Some(found)
 }
 
 fn read_body(parts: &Parts, bytes: &[u8]) -> CallBody {

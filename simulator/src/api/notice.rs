@@ -91,6 +91,34 @@ pub(super) fn recall(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
     Ok(Map::new())
 }
 
+/// `POST /topapi/message/corpconversation/status_bar/update`: for a week, and only where there is a status bar.
+pub(super) fn status_bar(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
+    let body = call.members();
+    let agent_id = check_agent(app, body)?;
+    let task_id = body
+        .integer("task_id")
+        .ok_or_else(|| Refusal::parameter("task_id"))?;
+    let value = body
+        .text("status_value")
+        .ok_or_else(|| Refusal::parameter("status_value"))?;
+    let color = body.text("status_bg");
+    let notice = world
+        .notices
+        .find(agent_id, task_id)
+        .filter(|notice| call.now - notice.at < 7 * DAY_MS)
+        .ok_or_else(|| Refusal::parameter("task_id"))?;
+    let Some(oa) = notice.msg.get_mut("oa").filter(|oa| oa.is_object()) else {
+        return Err(Refusal::parameter("task_id"));
+    };
+    oa["status_bar"]["status_value"] = json!(value);
+    if let Some(color) = color {
+        oa["status_bar"]["status_bg"] = json!(color);
+    }
+    let update = json!(notice);
+    world.update("notice", update);
+    Ok(Map::new())
+}
+
 fn check_agent(app: &App, body: Params<'_>) -> Result<i64, Refusal> {
     match body.integer("agent_id") {
         Some(agent_id) if agent_id == app.agent_id => Ok(agent_id),

@@ -6,7 +6,9 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, approval, callback, chat, contacts, notice, robot, token};
+use super::{
+    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, token,
+};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -79,12 +81,41 @@ fn row(path: &str) -> Option<Row> {
         "/chat/get" => get(Door::Token(chat::get)),
         "/chat/send" => post(Door::Token(chat::send)),
         "/chat/getReadList" => get(Door::Token(chat::read_list)),
+        "/auth/scopes" => get(Door::Token(contacts::scopes)),
         "/user/get" => get(Door::Token(contacts::user_get)),
+        "/user/getDeptMember" => get(Door::Token(contacts::user_ids_legacy)),
+        "/user/listbypage" => get(Door::Token(contacts::list_by_page)),
+        "/user/getUseridByUnionid" => get(Door::Token(contacts::by_union_id_legacy)),
+        "/user/get_org_user_count" => get(Door::Token(contacts::count_legacy)),
         "/topapi/v2/user/get" => post(Door::Token(contacts::user_get_v2)),
+        "/topapi/user/listid" => post(Door::Token(contacts::user_ids)),
+        "/topapi/v2/user/list" => post(Door::Token(contacts::user_list_v2)),
+        "/topapi/user/listsimple" => post(Door::Token(contacts::list_simple)),
+        "/topapi/user/getbyunionid" => post(Door::Token(contacts::by_union_id)),
+        "/topapi/v2/user/getbymobile" => post(Door::Token(contacts::by_mobile)),
+        "/topapi/user/count" => post(Door::Token(contacts::count)),
+        "/department/list_ids" => get(Door::Token(contacts::department_ids)),
+        "/department/list" => get(Door::Token(contacts::department_list)),
+        "/department/get" => get(Door::Token(contacts::department_get)),
+        "/department/list_parent_depts" => get(Door::Token(contacts::parents_of_user)),
+        "/department/list_parent_depts_by_dept" => {
+            get(Door::Token(contacts::parents_of_department))
+        }
+        "/topapi/v2/department/listsubid" => post(Door::Token(contacts::department_sub_ids)),
+        "/topapi/v2/department/listsub" => post(Door::Token(contacts::department_sub)),
+        "/topapi/v2/department/get" => post(Door::Token(contacts::department_get_v2)),
+        "/topapi/v2/department/listparentbyuser" => post(Door::Token(contacts::parents_of_user_v2)),
+        "/topapi/v2/department/listparentbydept" => {
+            post(Door::Token(contacts::parents_of_department_v2))
+        }
         "/topapi/message/corpconversation/asyncsend_v2" => post(Door::Token(notice::send)),
         "/topapi/message/corpconversation/getsendprogress" => post(Door::Token(notice::progress)),
         "/topapi/message/corpconversation/getsendresult" => post(Door::Token(notice::result)),
         "/topapi/message/corpconversation/recall" => post(Door::Token(notice::recall)),
+        "/topapi/message/corpconversation/status_bar/update" => {
+            post(Door::Token(notice::status_bar))
+        }
+        "/media/upload" => post(Door::Token(media::upload)),
         "/topapi/processinstance/create" => post(Door::Token(approval::create)),
         "/topapi/processinstance/get" => post(Door::Token(approval::get)),
         "/topapi/processinstance/listids" => post(Door::Token(approval::list_ids)),
@@ -93,6 +124,14 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/process/instance/comment/add" => post(Door::Token(approval::comment)),
         "/topapi/process/get_by_name" => post(Door::Token(approval::get_by_name)),
         "/topapi/process/listbyuserid" => post(Door::Token(approval::list_by_user)),
+        "/topapi/process/gettodonum" => post(Door::Token(approval::count_pending)),
+        "/topapi/processinstance/cspace/info" => post(Door::Token(approval::space)),
+        "/topapi/processinstance/file/url/get" => post(Door::Token(approval::file_url)),
+        "/topapi/process/dentry/auth" => post(Door::Token(approval::allow_download)),
+        "/topapi/im/chat/scenegroup/create" => post(Door::Token(scene::create_legacy)),
+        "/topapi/im/chat/scenegroup/update" => post(Door::Token(scene::update_legacy)),
+        "/topapi/im/chat/scenegroup/member/add" => post(Door::Token(scene::add_legacy)),
+        "/topapi/im/chat/scenegroup/member/delete" => post(Door::Token(scene::remove_legacy)),
         _ => None,
     }
 }
@@ -122,9 +161,13 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
     let outcome = match row.door {
         Door::Open(answer) => answer(world, call),
         Door::Token(answer) => match caller(world, call) {
-            Ok(app) => match world.admits(&app, call) {
-                true => answer(world, &app, call),
-                false => Err(Refusal::new(
+            Ok(app) => match permission::missing(world, &app, call) {
+                Some(point) => Err(Refusal::new(
+                    60011,
+                    format!("应用尚未开通所需的权限：[{point}]"),
+                )),
+                None if world.admits(&app, call) => answer(world, &app, call),
+                None => Err(Refusal::new(
                     90018,
                     "您的服务器调用钉钉开放平台所有接口的请求都被暂时禁用了",
                 )),
@@ -142,6 +185,8 @@ pub(super) fn answer(world: &mut World, call: &ApiCall) -> Reply {
             }
             Reply::json(200, Value::Object(members))
         }
+        // A missing permission is wrapped as a bad token is.
+        Err(refused) if is_top && refused.code == 60011 => wrapped(&refused),
         Err(refused) => refusal(refused.code, &refused.text, is_top),
     }
 }
@@ -164,7 +209,7 @@ fn refusal(code: i64, text: &str, is_top: bool) -> Reply {
     Reply::json(200, body)
 }
 
-/// topapi wraps what is wrong with the token in code 88, with the code itself as text.
+/// topapi wraps what is wrong with the token or the permissions in code 88, with the code itself as text.
 fn wrapped(Refusal { code, text }: &Refusal) -> Reply {
     Reply::json(
         200,
@@ -196,9 +241,11 @@ fn check_body(call: &ApiCall, is_top: bool) -> Option<Refusal> {
         return None;
     }
     match &call.body {
+        CallBody::Files(_) if call.path == "/media/upload" => None,
+        _ if call.path == "/media/upload" => Some(Refusal::new(43008, "需要multipart类型")),
         CallBody::Json(_) | CallBody::Empty => None,
         CallBody::Form(_) if is_top => None,
-        CallBody::Form(_) | CallBody::Other(_) => {
+        CallBody::Form(_) | CallBody::Files(_) | CallBody::Other(_) => {
             Some(Refusal::new(43004, "无效的HTTP HEADER Content-Type"))
         }
         CallBody::Broken(_) if call.path == "/chat/send" => {

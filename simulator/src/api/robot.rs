@@ -1,4 +1,6 @@
-//! What robots send: replies by session webhook and messages to a group.
+//! What robots send: replies by session webhook and messages to groups and people.
+
+mod sent;
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +11,8 @@ use crate::groups::{Group, GroupKind, Message, Sender, SenderKind};
 use crate::mentions;
 use crate::options::App;
 use crate::state::World;
+
+pub(super) use sent::{group_state, people_state, recall_group, recall_people, send_to_people};
 
 /// The largest body of a webhook message.
 const WEBHOOK_BYTES: usize = 20_000;
@@ -141,12 +145,7 @@ fn check_webhook(body: &Value) -> Result<Value, oapi::Refusal> {
 /// `POST /v1.0/robot/groupMessages/send`.
 pub(super) fn send_to_group(world: &mut World, app: &App, call: &ApiCall) -> v1::Outcome {
     let body = call.members();
-    if body.text("robotCode") != Some(app.robot_code.as_str()) {
-        return Err(refuse(
-            "invalidParameter.robotCode.notExsit",
-            "robotCode不存在",
-        ));
-    }
+    check_robot(app, body.text("robotCode"))?;
     let Some(id) = body.text("openConversationId") else {
         return Err(refuse("miss.openConversationId", "缺少openConversationId"));
     };
@@ -155,6 +154,25 @@ pub(super) fn send_to_group(world: &mut World, app: &App, call: &ApiCall) -> v1:
         .by_id(id)
         .filter(|group| group.kind == GroupKind::Group);
     let group = check_group(group, app)?.id.clone();
+    let (msgtype, content) = template_message(body)?;
+    let key = format!("{}=", random_text(43));
+    let message = Message::new(robot(&app.name), msgtype, content, call.now).keyed(&key);
+    world.say(&group, message);
+    Ok(json!({"processQueryKey": key}))
+}
+
+fn check_robot(app: &App, code: Option<&str>) -> Result<(), v1::Refusal> {
+    if code == Some(app.robot_code.as_str()) {
+        return Ok(());
+    }
+    Err(refuse(
+        "invalidParameter.robotCode.notExsit",
+        "robotCode不存在",
+    ))
+}
+
+/// The message of `msgKey` and `msgParam`.
+fn template_message(body: Params<'_>) -> Result<(&'static str, Value), v1::Refusal> {
     let Some(msgtype) = body.text("msgKey").and_then(Key::parse) else {
         return Err(refuse("invalidParameter.msgKey.invalid", "msgKey无效"));
     };
@@ -169,13 +187,8 @@ pub(super) fn send_to_group(world: &mut World, app: &App, call: &ApiCall) -> v1:
     }
     let param: Option<Map<String, Value>> = serde_json::from_str(text).ok();
     let param = param.filter(|param| msgtype.is_whole(param));
-    let Some(param) = param else {
-        return Err(refuse("invalidParameter.msgParam.invalid", "msgParam无效"));
-    };
-    let (msgtype, content) = msgtype.message(param);
-    let message = Message::new(robot(&app.name), msgtype, content, call.now);
-    world.say(&group, message);
-    Ok(json!({"processQueryKey": format!("{}=", random_text(43))}))
+    let param = param.ok_or_else(|| refuse("invalidParameter.msgParam.invalid", "msgParam无效"))?;
+    Ok(msgtype.message(param))
 }
 
 fn check_group<'g>(group: Option<&'g mut Group>, app: &App) -> Result<&'g mut Group, v1::Refusal> {
@@ -195,7 +208,7 @@ fn check_group<'g>(group: Option<&'g mut Group>, app: &App) -> Result<&'g mut Gr
 }
 
 fn refuse(code: &'static str, text: &'static str) -> v1::Refusal {
-    v1::Refusal { code, text }
+    v1::Refusal::new(code, text)
 }
 
 /// The kinds of message that the newer API knows.

@@ -47,10 +47,10 @@ pub(super) fn access_token(world: &mut World, call: &ApiCall) -> v1::Outcome {
         .iter()
         .find(|app| Some(app.app_key.as_str()) == key && Some(app.app_secret.as_str()) == secret);
     let Some(name) = app.map(|app| app.name.clone()) else {
-        return Err(v1::Refusal {
-            code: "invalidClientIdOrSecret",
-            text: "无效的clientId或者clientSecret",
-        });
+        return Err(v1::Refusal::new(
+            "invalidClientIdOrSecret",
+            "无效的clientId或者clientSecret",
+        ));
     };
     let token = world.tokens.give(&name, call.now);
     Ok(json!({"accessToken": token, "expireIn": LIFE_SECONDS}))

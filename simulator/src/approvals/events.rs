@@ -13,7 +13,9 @@ pub(super) fn event(app: &App, approval: &Approval, happening: Happening) -> Val
         Happening::Finished => instance(app, approval, "finish"),
         Happening::Terminated => instance(app, approval, "terminate"),
         Happening::Asked(at) => task(app, approval, &approval.tasks[at], "start"),
-        Happening::Decided(at) => task(app, approval, &approval.tasks[at], "finish"),
+        Happening::Decided(at) | Happening::Redirected(at) => {
+            task(app, approval, &approval.tasks[at], "finish")
+        }
         Happening::Cancelled(at) => task(app, approval, &approval.tasks[at], "cancel"),
     }
 }
@@ -47,7 +49,11 @@ fn task(app: &App, approval: &Approval, task: &Task, kind: &str) -> Value {
         event["finishTime"] = json!(task.finished_at);
     }
     if kind == "finish" {
-        event["result"] = json!(task.result.map_or("", Decision::word));
+        event["result"] = json!(if task.is_redirected {
+            "redirect"
+        } else {
+            task.result.map_or("", Decision::word)
+        });
         event["remark"] = json!(task.remark);
     }
     event

@@ -38,6 +38,7 @@ impl Approval {
                 userid: userid.clone(),
                 status: Status::Running,
                 result: None,
+                is_redirected: false,
                 remark: String::new(),
                 created_at: now,
                 finished_at: None,
@@ -74,6 +75,7 @@ impl Approval {
                 "REFUSE"
             },
             remark: remark.to_owned(),
+            files: Vec::new(),
         });
         let mut happened = vec![Happening::Decided(at)];
         let rule = self.steps[step].rule;
@@ -101,9 +103,50 @@ impl Approval {
             kind: "TERMINATE_PROCESS_INSTANCE",
             result: "NONE",
             remark: remark.to_owned(),
+            files: Vec::new(),
         });
         happened.push(Happening::Terminated);
         happened
+    }
+
+    /// Ends one open task and begins one of another person in the same step.
+    pub(super) fn redirect(
+        &mut self,
+        at: usize,
+        to: &str,
+        remark: &str,
+        (last_task, now): (&mut i64, i64),
+    ) -> Vec<Happening> {
+        let task = &mut self.tasks[at];
+        task.status = Status::Completed;
+        task.is_redirected = true;
+        task.finished_at = Some(now);
+        remark.clone_into(&mut task.remark);
+        let (step, userid) = (task.step, task.userid.clone());
+        self.operations.push(Operation {
+            userid,
+            at: now,
+            kind: "REDIRECT_TASK",
+            result: "NONE",
+            remark: remark.to_owned(),
+            files: Vec::new(),
+        });
+        *last_task += 1;
+        self.tasks.push(Task {
+            id: *last_task,
+            step,
+            userid: to.to_owned(),
+            status: Status::Running,
+            result: None,
+            is_redirected: false,
+            remark: String::new(),
+            created_at: now,
+            finished_at: None,
+        });
+        vec![
+            Happening::Redirected(at),
+            Happening::Asked(self.tasks.len() - 1),
+        ]
     }
 
     fn cancel_open_tasks(&mut self, now: i64) -> Vec<Happening> {

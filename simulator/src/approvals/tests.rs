@@ -122,6 +122,18 @@ fn withdrawing_cancels_what_is_open() {
 }
 
 #[test]
+fn a_step_that_is_handed_on_waits_for_the_other_person() {
+    let (mut approval, mut last) =
+        approval(vec![step(Rule::One, &["bob"]), step(Rule::One, &["dave"])]);
+    let happened = approval.redirect(0, "carol", "休假", (&mut last, 1));
+    assert_eq!(happened, [Happening::Redirected(0), Happening::Asked(1)]);
+    assert!(approval.open_task("bob", None).is_none());
+    assert_eq!(approval.tasks[0].outcome(), "REDIRECTED");
+    let happened = say(&mut approval, "carol", Decision::Agree, &mut last);
+    assert_eq!(happened, [Happening::Decided(1), Happening::Asked(2)]);
+}
+
+#[test]
 fn an_approval_without_steps_is_agreed_at_once() {
     let (approval, _) = approval(Vec::new());
     assert_eq!(

@@ -290,7 +290,7 @@ async fn people_can_be_looked_up() {
     let old = stage.ask("/user/get", "userid=alice").await;
     assert_eq!(
         (&old["name"], &old["orderInDepts"]),
-        (&json!("林爱丽"), &json!("{2:1}"))
+        (&json!("林爱丽"), &json!("{2:176318668975061000}"))
     );
     assert_eq!(
         stage.ask("/user/get", "userid=ghost").await["errcode"],

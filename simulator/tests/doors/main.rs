@@ -4,10 +4,14 @@
 mod approvals;
 mod callbacks;
 mod chat;
+mod contacts;
 mod control;
 mod events;
 mod faults;
+mod media;
 mod notices;
 mod robot;
+mod scenes;
 mod stage;
 mod tokens;
+mod workflow;

@@ -134,3 +134,33 @@ async fn the_whole_company_is_told_three_times_a_day() {
         12
     );
 }
+
+#[tokio::test]
+async fn the_status_bar_of_a_notice_is_changed() {
+    let path = "/topapi/message/corpconversation/status_bar/update";
+    let stage = Stage::new().await;
+    let oa = json!({"msgtype": "oa", "oa": {"message_url": "http://x", "head": {"bgcolor": "FFBBBBBB", "text": "h"},
+        "status_bar": {"status_value": "进行中", "status_bg": "0xFFF65E5E"}, "body": {"title": "t"}}});
+    for msg in [oa, text("x")] {
+        let body = json!({"agent_id": 1001, "userid_list": "alice", "msg": msg});
+        assert_eq!(stage.call(SEND, body).await["errcode"], 0);
+    }
+    let ask = |task: i64, value: &str| json!({"agent_id": 1001, "task_id": task, "status_value": value, "status_bg": "0xFF78C06E"});
+    assert_eq!(stage.call(path, ask(1, "完成")).await["errcode"], 0);
+    let notices = stage.get("/_sim/notices").await;
+    assert_eq!(
+        notices[0]["msg"]["oa"]["status_bar"],
+        json!({"status_value": "完成", "status_bg": "0xFF78C06E"})
+    );
+    for (body, code) in [
+        (ask(2, "x"), 40035),
+        (ask(9, "x"), 40035),
+        (ask(1, ""), 40035),
+        (
+            json!({"agent_id": 7, "task_id": 1, "status_value": "x"}),
+            40056,
+        ),
+    ] {
+        assert_eq!(stage.call(path, body).await["errcode"], code);
+    }
+}

@@ -142,6 +142,14 @@ impl Stage {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
+    /// One reading call of the newer API with acme's token.
+    pub(crate) async fn ask_v1(&self, path: &str, query: &str) -> (u16, Value) {
+        let request = self.http.get(self.url(&format!("{path}?{query}")));
+        let request = request.header("x-acs-dingtalk-access-token", self.token().await);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
     /// The group of an open conversation id as the control door shows it.
     pub(crate) async fn group(&self, id: &str) -> Value {
         let groups = self.get("/_sim/groups").await;

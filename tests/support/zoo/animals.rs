@@ -197,6 +197,41 @@ pub const ANIMALS: &[Animal] = &[
         end: End::Dead("trap: thread '<unnamed>'"),
     },
     Animal {
+        name: "abort-c",
+        does: "calls `abort`, in C",
+        guest: Guest::Built("crash-c"),
+        lines: "",
+        end: End::Dead("trap: wasm trap: wasm `unreachable` instruction executed"),
+    },
+    Animal {
+        name: "panic-go",
+        does: "panics, in Go",
+        guest: Guest::Built("crash-go"),
+        lines: "",
+        end: End::Dead("trap: panic: on purpose"),
+    },
+    Animal {
+        name: "exception-js",
+        does: "throws an exception that nobody catches, in JavaScript",
+        guest: Guest::Built("crash-js"),
+        lines: "",
+        end: End::Dead("trap: thread '<unnamed>' (1) panicked at "),
+    },
+    Animal {
+        name: "exception-ts",
+        does: "throws an exception that nobody catches, in TypeScript",
+        guest: Guest::Built("crash-ts"),
+        lines: "",
+        end: End::Dead("trap: thread '<unnamed>' (1) panicked at "),
+    },
+    Animal {
+        name: "exception-py",
+        does: "raises an exception that nobody catches, in Python",
+        guest: Guest::Slow("crash-py"),
+        lines: "",
+        end: End::Dead("trap: Traceback (most recent call last): "),
+    },
+    Animal {
         name: "exit",
         does: "ends the program",
         guest: Guest::Naughty,
@@ -329,6 +364,56 @@ pub const ANIMALS: &[Animal] = &[
         lines: "",
         end: End::Dead("trap: "),
     },
+    // Who abuse the way out.
+    Animal {
+        name: "drip",
+        does: "asks a server that answers a byte at a time, for ever",
+        guest: Guest::Built("web"),
+        lines: r#"config = { mode = "insist", requests = "GET http://WEB/drip" }
+grant = { robot = true, http = [{ host = "http://WEB", private = true }] }
+limits = { wall = "600ms" }"#,
+        end: End::Dead("plugin rejected the event: belfry.http: the host took too long"),
+    },
+    Animal {
+        name: "silence",
+        does: "asks a server that takes the request and says nothing",
+        guest: Guest::Built("web"),
+        lines: r#"config = { mode = "insist", requests = "GET http://WEB/silence" }
+grant = { robot = true, http = [{ host = "http://WEB", private = true }] }
+limits = { wall = "600ms" }"#,
+        end: End::Dead("plugin rejected the event: belfry.http: the host took too long"),
+    },
+    Animal {
+        name: "huge-answer",
+        does: "asks for an answer of four megabytes",
+        guest: Guest::Built("web"),
+        lines: r#"config = { mode = "insist", requests = "GET http://WEB/large" }
+grant = { robot = true, http = [{ host = "http://WEB", private = true }] }"#,
+        end: End::Dead("plugin rejected the event: belfry.http: the answer is too large"),
+    },
+    Animal {
+        name: "request-flood",
+        does: "sends HTTP requests for ever",
+        guest: Guest::Built("web"),
+        lines: r#"config = { mode = "repeat", requests = "GET http://WEB/hello" }
+grant = { robot = true, http = [{ host = "http://WEB", private = true }] }
+limits = { calls = 20 }"#,
+        end: End::Dead("too many host calls: limits.calls = 20"),
+    },
+    Animal {
+        name: "ssrf-literal",
+        does: "asks for addresses of this machine, its network and its cloud, in every spelling",
+        guest: Guest::Built("web"),
+        lines: SSRF_LITERAL,
+        end: End::Answers("found 0: "),
+    },
+    Animal {
+        name: "ssrf-name",
+        does: "asks for names that lead to this machine, granted and not",
+        guest: Guest::Built("web"),
+        lines: SSRF_NAME,
+        end: End::Answers("found 0: "),
+    },
     // Who look for what is not theirs.
     Animal {
         name: "forged-handle",
@@ -339,13 +424,14 @@ pub const ANIMALS: &[Animal] = &[
     },
     Animal {
         name: "forged-ids",
-        does: "names groups, people and approvals that its grants do not cover",
+        does: "names groups, people, departments and approvals that its grants do not cover",
         guest: Guest::Built("burglar"),
         lines: BURGLAR_IDS,
         end: End::Dead(
             "plugin rejected the event: chat.get: belfry.grant, chat.send: belfry.grant, robot.send: belfry.grant, \
              notice.send: belfry.grant, notice.send to all: belfry.grant, approval.get: belfry.grant, \
-             approval.comment: belfry.grant, approval.terminate: belfry.grant",
+             approval.comment: belfry.grant, approval.terminate: belfry.grant, contacts.get-user: belfry.grant, \
+             contacts.list-users: belfry.grant, contacts.find-by-mobile: belfry.grant, contacts.count-users: belfry.grant",
         ),
     },
     Animal {
@@ -365,6 +451,43 @@ pub const ANIMALS: &[Animal] = &[
 ];
 
 const BURGLAR_HANDLE: &str = "config = { mode = \"handle\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
 const BURGLAR_IDS: &str = "config = { mode = \"ids\" }
-grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"] }";
+grant = { chat = [\"chatoncall\"], robot = [\"cidOncall==\"], notice = [\"alice\"], approval = [\"PROC-LEAVE\"], contacts = [\"3\"] }";
+const SSRF_LITERAL: &str = r#"grant = { robot = true, http = ["api.example.com", "http://127.0.0.1.example.com"] }
+[plugin.config]
+mode = "reach"
+requests = '''
+GET http://WEB/hello
+GET http://127.1:PORT/hello
+GET http://2130706433:PORT/hello
+GET http://0x7f.0.0.1:PORT/hello
+GET http://0177.0.0.1:PORT/hello
+GET http://0.0.0.0:PORT/hello
+GET http://[::1]:PORT/hello
+GET http://[::ffff:127.0.0.1]:PORT/hello
+GET http://[64:ff9b::127.0.0.1]:PORT/hello
+GET http://１２７.0.0.1:PORT/hello
+GET http://api.example.com@WEB/hello
+GET http://WEB#@api.example.com/hello
+GET http://WEB\@api.example.com/hello
+GET http://10.0.0.1/
+GET http://192.168.1.1/
+GET http://169.254.169.254/latest/meta-data/
+GET http://100.100.100.200/latest/meta-data/
+GET http://[fd00:ec2::254]/latest/meta-data/'''
+"#;
+const SSRF_NAME: &str = r#"grant = { robot = true, http = ["http://localhost:PORT"] }
+[plugin.config]
+mode = "reach"
+requests = '''
+GET http://localhost:PORT/hello
+GET http://LOCALHOST:PORT/hello
+GET http://localhost.:PORT/hello
+GET http://loc%61lhost:PORT/hello
+GET http://ip6-localhost:PORT/hello
+GET http://metadata.google.internal/computeMetadata/v1/
+GET file:///etc/passwd
+GET unix:///run/docker.sock
+GET gopher://localhost:PORT/'''
+"#;

@@ -149,6 +149,27 @@ fn what_dingtalk_surely_refuses_is_found_beforehand() {
         }))
     };
     assert_eq!(error(row(vec![])), "list of buttons is empty");
+    let link = |title: &str, url: &str| {
+        Message::Link(Link {
+            title: title.into(),
+            text: "x".into(),
+            message_url: url.into(),
+            pic_url: "@p".into(),
+        })
+    };
+    assert_eq!(
+        error(link(&"x".repeat(101), "https://a")),
+        "link title has 101 characters, dingtalk takes 100"
+    );
+    assert_eq!(error(link("t", "")), "link url is empty");
+    let untitled = Markdown {
+        title: String::new(),
+        text: "x".into(),
+    };
+    assert_eq!(
+        error(Message::Markdown(untitled)),
+        "markdown title is empty"
+    );
     assert!(
         error(row(vec![button("a", &long), button("b", &long)])).starts_with("list of buttons has")
     );

@@ -38,8 +38,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let shown = folder.display();
     println!("{shown} is a new plugin in {}. Next:\n", lang.name());
     let tools = options.tools.tools()?;
-    for missing in lang.missing(&folder, &tools).await {
-        println!("  First, this is missing: {missing}");
+    let missing = lang.missing(&folder, &tools).await;
+    for missing in &missing {
+        println!("  First, this is missing: {missing}\n");
+    }
+    if !missing.is_empty() {
         println!("  or let belfry do it: belfry plugin build --install {shown}\n");
     }
     println!(

@@ -120,6 +120,29 @@ pub(super) async fn executed(
     }))
 }
 
+/// Whether the step was handed on: whose it was has it no more, and the other person has one.
+pub(super) async fn redirected(
+    task: &Task,
+    instance_id: &str,
+    redirection: &dingtalk::Redirection,
+    step: &Step,
+) -> Result<bool, Error> {
+    let Step::Unless { .. } = step else {
+        return Ok(false);
+    };
+    let instance = task
+        .client
+        .approval_get(instance_id)
+        .await
+        .map_err(|_| cannot_look())?;
+    let is_gone = instance.tasks.iter().any(|step| {
+        step.task_id == redirection.task_id
+            && (step.approver != redirection.from || step.outcome == "REDIRECTED")
+    });
+    let has_come = (instance.tasks.iter()).any(|step| step.approver == redirection.to);
+    Ok(is_gone && has_come)
+}
+
 fn cannot_look() -> Error {
     outcome_unknown("it was begun before, and whether it was done could not be found out")
 }

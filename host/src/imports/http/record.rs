@@ -7,7 +7,6 @@ use wasmtime_wasi_http::Error;
 
 use super::super::told::{MayBeUnknown, Told};
 use super::super::value::Value;
-use super::MAX_RESPONSE;
 use crate::call::{Arguments, Fate};
 use crate::destination::Refusal;
 use crate::egress::{EgressError, Response};
@@ -122,8 +121,20 @@ impl From<Response> for Answered {
         Self {
             status: response.status.as_u16(),
             headers: in_order(&response.headers),
-            body: Value::from(response.body.to_vec()),
+            body: compact(response.body.to_vec()),
         }
+    }
+}
+
+/// A body as it takes least room: text with many signs that JSON escapes takes up to six times its own.
+fn compact(body: Vec<u8>) -> Value {
+    let escaped = body
+        .iter()
+        .filter(|byte| **byte < b' ' || matches!(byte, b'"' | b'\\'));
+    if escaped.count() * 15 > body.len() {
+        Value::Bytes(body)
+    } else {
+        Value::from(body)
     }
 }
 
@@ -209,7 +220,7 @@ impl Failed {
             Self::Unreachable => Error::DestinationUnavailable,
             Self::Tls => Error::TlsProtocolError,
             Self::Timeout => Error::HttpResponseTimeout,
-            Self::TooLarge => Error::HttpResponseBodySize(Some(MAX_RESPONSE as u64)),
+            Self::TooLarge => Error::HttpResponseBodySize(None),
             Self::Answer => Error::HttpProtocolError,
             Self::Unknown => Error::ConnectionTerminated,
         }

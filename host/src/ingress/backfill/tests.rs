@@ -139,6 +139,7 @@ fn the_end_of_an_approval_reads_like_its_push_and_has_its_key() {
         originator_dept: None,
         business_id: Some("b".to_owned()),
         fields: Vec::new(),
+        records: Vec::new(),
         tasks: Vec::new(),
         created_at: Some(UnixMs(1)),
         finished_at: Some(UnixMs(2)),

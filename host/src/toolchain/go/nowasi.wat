@@ -1,8 +1,13 @@
-;; Answers the calls that Go makes of WASI's first version without any WASI behind them: no files, no environment, no
-;; entropy, and a clock that only counts its calls. The official adapter cannot serve: Go reads the clock while it
-;; allocates for the host, and a component must not call out then.
+;; Answers the calls that Go makes of WASI's first version: no files, no environment, no entropy, and a clock that only
+;; counts its calls. The official adapter cannot serve: Go reads the clock while it allocates for the host, and a component
+;; must not call out then. What is printed does go out, because it is all that a panic leaves behind.
 (module
   (import "env" "memory" (memory 0))
+  (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+  (import "wasi:cli/stderr@0.2.0" "get-stderr" (func $stderr (result i32)))
+  (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
+    (func $print (param i32 i32 i32 i32)))
+  (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream" (func $drop (param i32)))
   (global $t (mut i64) (i64.const 1000000000))
   (global $s (mut i64) (i64.const 0x9E3779B97F4A7C15))
   (func (export "sched_yield") (result i32) i32.const 0)
@@ -27,8 +32,58 @@
       (local.set $n (i32.sub (local.get $n) (i32.const 1)))
       (br $l)))
     i32.const 0)
-  (func (export "fd_write") (param i32 i32 i32 i32) (result i32) i32.const 8)
-  (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32) i32.const 52)
+  ;; A failure would make a panic panic, for ever: Go throws when it cannot write.
+  (func (export "fd_write") (param $fd i32) (param $pieces i32) (param $count i32) (param $written i32) (result i32)
+    (local $stream i32) (local $length i32) (local $all i32) (local $low i64) (local $high i64)
+    (if (i32.eq (local.get $fd) (i32.const 1))
+      (then (local.set $stream (call $stdout)))
+      (else (if (i32.eq (local.get $fd) (i32.const 2))
+        (then (local.set $stream (call $stderr)))
+        (else (return (i32.const 8))))))
+    ;; The result of a call needs a place, and the first page is nobody's; it is left as it was.
+    (local.set $low (i64.load (i32.const 0)))
+    (local.set $high (i64.load (i32.const 8)))
+    (block $done (loop $next
+      (br_if $done (i32.eqz (local.get $count)))
+      (local.set $length (i32.load offset=4 (local.get $pieces)))
+      (if (local.get $length) (then
+        (call $print
+          (local.get $stream)
+          (i32.load (local.get $pieces))
+          ;; As much as one call takes; what is longer is cut.
+          (select (i32.const 4096) (local.get $length) (i32.gt_u (local.get $length) (i32.const 4096)))
+          (i32.const 0))))
+      (local.set $all (i32.add (local.get $all) (local.get $length)))
+      (local.set $pieces (i32.add (local.get $pieces) (i32.const 8)))
+      (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+      (br $next)))
+    (i64.store (i32.const 0) (local.get $low))
+    (i64.store (i32.const 8) (local.get $high))
+    (call $drop (local.get $stream))
+    (i32.store (local.get $written) (local.get $all))
+    i32.const 0)
+  ;; Whoever waits for a time has it: the clock goes on by as much. Nothing else ever comes.
+  (func (export "poll_oneoff") (param $wanted i32) (param $events i32) (param $count i32) (param $came i32) (result i32)
+    (local $all i32) (local $time i64)
+    (block $done (loop $next
+      (br_if $done (i32.eqz (local.get $count)))
+      (if (i32.eqz (i32.load8_u offset=8 (local.get $wanted))) (then
+        (local.set $time (i64.load offset=24 (local.get $wanted)))
+        (if (i32.and (i32.load16_u offset=40 (local.get $wanted)) (i32.const 1))
+          (then (if (i64.gt_u (local.get $time) (global.get $t))
+            (then (global.set $t (local.get $time)))))
+          (else (global.set $t (i64.add (global.get $t) (local.get $time)))))
+        (i64.store (local.get $events) (i64.load (local.get $wanted)))
+        (i64.store offset=8 (local.get $events) (i64.const 0))
+        (i64.store offset=16 (local.get $events) (i64.const 0))
+        (i64.store offset=24 (local.get $events) (i64.const 0))
+        (local.set $events (i32.add (local.get $events) (i32.const 32)))
+        (local.set $all (i32.add (local.get $all) (i32.const 1)))))
+      (local.set $wanted (i32.add (local.get $wanted) (i32.const 48)))
+      (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+      (br $next)))
+    (i32.store (local.get $came) (local.get $all))
+    (select (i32.const 0) (i32.const 52) (local.get $all)))
   (func (export "fd_close") (param i32) (result i32) i32.const 8)
   (func (export "fd_fdstat_get") (param i32 i32) (result i32) i32.const 8)
   (func (export "fd_fdstat_set_flags") (param i32 i32) (result i32) i32.const 8)

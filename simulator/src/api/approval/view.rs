@@ -31,6 +31,7 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
             "operation_type": operation.kind,
             "operation_result": operation.result,
             "remark": operation.remark,
+            "attachments": operation.files,
         })
     });
     let tasks = approval.tasks.iter().map(|task| {
@@ -38,7 +39,7 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
             "taskid": task.id.to_string(),
             "userid": task.userid,
             "task_status": task.status,
-            "task_result": task.result.map_or("NONE".to_owned(), |result| result.word().to_uppercase()),
+            "task_result": task.outcome(),
             "create_time": beijing_text(task.created_at),
             "activity_id": format!("step-{}", task.step),
             "url": format!("?procInsId={}&taskId={}", approval.id, task.id),

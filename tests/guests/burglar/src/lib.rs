@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 
 use belfry_plugin::prelude::*;
-use belfry_plugin::{approval, chat, message, notice};
+use belfry_plugin::{approval, chat, contacts, message, notice};
 
 struct Burglar;
 
@@ -53,6 +53,16 @@ impl Plugin for Burglar {
                 "approval.terminate",
                 code(approval::terminate("instance-of-others", None, "hello")),
             ),
+            ("contacts.get-user", code(contacts::get_user("alice"))),
+            (
+                "contacts.list-users",
+                code(contacts::list_users("1", None, 100)),
+            ),
+            (
+                "contacts.find-by-mobile",
+                code(contacts::find_by_mobile("13800000003")),
+            ),
+            ("contacts.count-users", code(contacts::count_users(false))),
         ];
         let lines: Vec<String> = tries
             .iter()

@@ -9,6 +9,12 @@
 //! | `tell USER TEXT` | sends a work notice |
 //! | `ask USER TEXT` | starts an approval of `PROC-LEAVE` |
 //! | `group USER NAME` | creates a group |
+//! | `who USER` | replies with the name, the departments and what was permitted of a person |
+//! | `people DEPT` | replies with the members of a department, which it reads two at a time |
+//! | `tree DEPT` | replies with the departments below one and the way to the root |
+//! | `upload NAME TEXT` | uploads a file and replies `uploaded` |
+//! | `fetch CODE` | replies with a file that somebody sent to the robot |
+//! | the steps of `office.rs` | approvals, groups of a template and the robot's messages |
 //! | `count KEY` | adds one to a value and replies nothing |
 //! | `show KEY` | replies with the value |
 //! | `sleep MS` | waits |
@@ -16,8 +22,12 @@
 //! | `panic` | panics |
 //! | `retry` | asks for a retry |
 //!
+//! What became of its notices it tells the group `chatoncall`.
+//!
 //! A step that is refused ends the attempt as the SDK decides; with `!` before it, it panics instead; with `?`, the script
-//! goes on.
+//! goes on; with `~`, it goes on and replies with why it was refused.
+
+mod office;
 
 use std::time::Duration;
 
@@ -32,9 +42,15 @@ impl Plugin for Scripted {
     fn describe() -> Description {
         Description::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .on(EventKind::ChatMessage)
+            .on(EventKind::Other)
     }
 
     fn handle(event: Event) -> Result<(), Failure> {
+        if let EventBody::Other(other) = &event.body {
+            let text = format!("{} {}", other.event_type, delivery::raw_json());
+            chat::send("chatoncall", &Message::Text(text))?;
+            return Ok(());
+        }
         let EventBody::ChatMessage(message) = &event.body else {
             return Ok(());
         };
@@ -45,6 +61,10 @@ impl Plugin for Scripted {
                 run(step).expect("the step must not be refused");
             } else if let Some(step) = step.strip_prefix('?') {
                 let _ = run(step);
+            } else if let Some(step) = step.strip_prefix('~') {
+                if let Err(refused) = run(step) {
+                    reply_text(refused.reason())?;
+                }
             } else {
                 run(step)?;
             }
@@ -80,6 +100,42 @@ fn run(step: &str) -> Result<(), Failure> {
                 show_history: false,
             })?;
         }
+        "who" => {
+            let user = contacts::get_user(rest)?;
+            let mobile = user.mobile.unwrap_or_else(|| "no mobile".to_owned());
+            let (departments, leads) = (user.departments.join(","), user.leads.join(","));
+            reply_text(&format!(
+                "{} in {departments} leads [{leads}] {mobile}",
+                user.name
+            ))?;
+        }
+        "people" => {
+            let (mut ids, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = contacts::list_users(rest, cursor.as_deref(), 2)?;
+                ids.extend(page.users.into_iter().map(|user| user.user_id));
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            reply_text(&ids.join(","))?;
+        }
+        "tree" => {
+            let below = contacts::list_departments(rest)?;
+            let names: Vec<String> = below.into_iter().map(|below| below.name).collect();
+            let path = contacts::get_path(rest)?;
+            reply_text(&format!("{} / {}", names.join(","), path.join(",")))?;
+        }
+        "upload" => {
+            let id = media::upload(media::MediaKind::File, first, text.as_bytes())?;
+            log::log(log::Level::Info, &id);
+            reply_text("uploaded")?;
+        }
+        "fetch" => {
+            let file = media::download(rest)?;
+            reply_text(&String::from_utf8_lossy(&file))?;
+        }
         "count" => {
             count(rest)?;
         }
@@ -100,7 +156,10 @@ fn run(step: &str) -> Result<(), Failure> {
         }
         "panic" => panic!("on purpose"),
         "retry" => return Err(Failure::retry("on purpose")),
-        other => return Err(Failure::permanent(format!("knows no step {other:?}"))),
+        other => match office::run(other, rest) {
+            Some(done) => done?,
+            None => return Err(Failure::permanent(format!("knows no step {other:?}"))),
+        },
     }
     Ok(())
 }

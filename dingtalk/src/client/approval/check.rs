@@ -1,0 +1,108 @@
+//! What DingTalk surely refuses of an approval is not sent.
+
+use super::{Comment, Field, Listing, NewInstance, Redirection, Step, StepRule};
+use crate::client::{invalid, limit};
+use crate::{ApiError, ApiStyle};
+
+/// Characters of a value; DingTalk documents it for the newer call, and the older one ends in the same forms.
+pub(super) const VALUE_CHARS: usize = 65_535;
+const REMARK_CHARS: usize = 1024;
+const REDIRECT_CHARS: usize = 256;
+const SPAN_DAYS: i64 = 120;
+
+/// How many of each thing a new instance can have.
+struct Room {
+    fields: usize,
+    steps: usize,
+    cc: usize,
+}
+
+pub(super) fn new_instance(instance: &NewInstance, style: ApiStyle) -> Result<(), ApiError> {
+    let room = match style {
+        ApiStyle::Modern => Room {
+            fields: 150,
+            steps: 20,
+            cc: 50,
+        },
+        ApiStyle::Legacy => Room {
+            fields: 200,
+            steps: 20,
+            cc: 20,
+        },
+    };
+    process_code(&instance.process_code)?;
+    limit::given("the originator", &instance.originator)?;
+    limit::at_most("form fields", instance.fields.len(), room.fields)?;
+    instance.fields.iter().try_for_each(field)?;
+    limit::at_most("steps", instance.steps.len(), room.steps)?;
+    instance.steps.iter().try_for_each(step)?;
+    limit::at_most("people in cc", instance.cc.len(), room.cc)
+}
+
+fn field(field: &Field) -> Result<(), ApiError> {
+    limit::given("the name of a form field", &field.name)?;
+    let what = format!("the value of the form field {:?}", field.name);
+    limit::short(&what, &field.value, VALUE_CHARS)
+}
+
+fn step(step: &Step) -> Result<(), ApiError> {
+    let people = step.approvers.len();
+    match step.rule {
+        StepRule::Single if people != 1 => Err(invalid(format!(
+            "a step of a single approver has {people}, dingtalk takes exactly 1"
+        ))),
+        StepRule::AllOf | StepRule::AnyOf if people < 2 => Err(invalid(format!(
+            "a step that several decide has {people} approvers, dingtalk takes at least 2"
+        ))),
+        _ => step.approvers.iter().try_for_each(|id| user_id(id)),
+    }
+}
+
+pub(super) fn process_code(code: &str) -> Result<(), ApiError> {
+    limit::given("the process code", code)
+}
+
+pub(super) fn instance_id(id: &str) -> Result<(), ApiError> {
+    limit::given("the instance id", id)
+}
+
+pub(super) fn user_id(id: &str) -> Result<(), ApiError> {
+    limit::given("a user id", id)
+}
+
+pub(super) fn remark(remark: &str) -> Result<(), ApiError> {
+    limit::short("the remark", remark, REMARK_CHARS)
+}
+
+pub(super) fn comment(comment: &Comment) -> Result<(), ApiError> {
+    instance_id(&comment.instance_id)?;
+    user_id(&comment.user_id)?;
+    limit::text("the comment", &comment.text, REMARK_CHARS)?;
+    limit::at_most("attachments", comment.files.attachments.len(), 20)
+}
+
+pub(super) fn redirection(redirection: &Redirection) -> Result<(), ApiError> {
+    user_id(&redirection.from)?;
+    user_id(&redirection.to)?;
+    limit::short("the remark", &redirection.remark, REDIRECT_CHARS)
+}
+
+pub(super) fn listing(listing: &Listing) -> Result<(), ApiError> {
+    process_code(&listing.process_code)?;
+    limit::page(listing.size, 20)?;
+    limit::at_most("originators", listing.originators.len(), 10)?;
+    let Some(end) = listing.end else {
+        return Ok(());
+    };
+    let span = end.0.saturating_sub(listing.start.0);
+    if span < 0 {
+        return Err(invalid("the listing ends before it starts"));
+    }
+    if span > SPAN_DAYS * 86_400_000 {
+        return Err(invalid(format!(
+            "the listing spans {} days, dingtalk takes {SPAN_DAYS}",
+            span / 86_400_000
+        )));
+    }
+    Ok(())
+}
