@@ -29,14 +29,29 @@ pub trait Answers: Send + Sync {
 /// world can know.
 pub fn usual(function: Function, number: u32) -> Option<String> {
     Some(match function {
-        Function::ChatCreate => {
+        Function::ChatCreate | Function::ChatCreateScene => {
             format!(r#"{{"Ok":{{"chat_id":"chat-{number}","conversation_id":"cid-{number}"}}}}"#)
         }
         Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
         Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
         Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
         Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
+        Function::RobotSendPeople => {
+            format!(r#"{{"Ok":{{"key":"query-key-{number}","invalid":[],"flow_controlled":[]}}}}"#)
+        }
+        Function::RobotRecall | Function::RobotRecallPeople => {
+            r#"{"Ok":{"keys":[],"failed":[]}}"#.to_owned()
+        }
+        Function::MediaUpload => format!(r#"{{"Ok":"media-{number}"}}"#),
+        Function::ApprovalAttachmentSpace => format!(r#"{{"Ok":"space-{number}"}}"#),
         Function::ChatUpdate
+        | Function::ChatUpdateScene
+        | Function::ChatAddSceneMembers
+        | Function::ChatRemoveSceneMembers
+        | Function::NoticeUpdateStatusBar
+        | Function::ApprovalRedirect
+        | Function::ApprovalCommentWithFiles
+        | Function::ApprovalAllowDownload
         | Function::NoticeRecall
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
@@ -47,4 +62,26 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         Function::HttpHandle => r#"{"Ok":{"status":200,"headers":[],"body":""}}"#.to_owned(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::Class;
+
+    #[test]
+    fn every_write_to_the_outside_has_a_usual_answer_and_no_read_has() {
+        for function in Function::all() {
+            let answer = usual(function, 1);
+            assert_eq!(
+                answer.is_some(),
+                function.class() == Class::Write,
+                "{function}"
+            );
+            if let Some(answer) = answer {
+                let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
+                assert!(value.get("Ok").is_some(), "{function}");
+            }
+        }
+    }
 }
