@@ -1,12 +1,7 @@
 //! SIGTERM: no more events, running attempts end or run again later, exit code 0.
 
-use belfry_tests::{Bot, DEV, ONCALL, Plugin, Process, Stage, run, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-
-fn terminate(process: &Process) {
-    kill_process(Pid::from_raw(process.id()).unwrap(), Signal::TERM).unwrap();
-}
+use belfry_tests::{Bot, DEV, ONCALL, Plugin, Stage, run, wait_until};
+use serde_json::{Value, json};
 
 /// The journal of a belfry that does not run.
 async fn journal(stage: &Stage) -> Vec<Value> {
@@ -36,7 +31,7 @@ async fn running_attempts_are_finished_before_the_end() {
     }
     belfry.sleepers(2).await;
     let doors = belfry.doors.clone();
-    terminate(&belfry);
+    belfry.terminate();
     wait_until("it is not ready any more", async || {
         doors.readiness().await != 200
     })
@@ -62,7 +57,7 @@ async fn what_does_not_end_in_time_runs_again_after_the_next_start() {
     // It waits behind the first one.
     stage.dingtalk.say(ONCALL, "alice", "still there?").await;
     belfry.sleepers(1).await;
-    terminate(&belfry);
+    belfry.terminate();
     let (code, log) = belfry.end().await;
     assert_eq!(code, Some(0), "{log}");
     let events = journal(&stage).await;
@@ -78,11 +73,63 @@ async fn what_does_not_end_in_time_runs_again_after_the_next_start() {
 }
 
 #[tokio::test]
+async fn nothing_comes_in_while_it_drains_and_the_log_is_in_the_file_at_the_end() {
+    let stage = Stage::new(&slow(1500, "20s").hook("any", "generic", "")).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    belfry.sleepers(1).await;
+    let doors = belfry.doors.clone();
+    belfry.terminate();
+    wait_until("it is not ready any more", async || {
+        doors.readiness().await == 503
+    })
+    .await;
+    wait_until("its door is closed", async || {
+        let alert = doors
+            .post("/hooks/any")
+            .body(json!({"title": "disk"}).to_string());
+        alert.send().await.is_err()
+    })
+    .await;
+    // The operators still see it, and the attempt still runs.
+    assert_eq!(doors.readiness().await, 503);
+    assert!(stage.dingtalk.answers(ONCALL).await.is_empty());
+    let (code, log) = belfry.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["hello"]);
+    assert!(!stage.file("belfry.db-wal").exists());
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_the_drain_and_loses_nothing() {
+    let stage = Stage::new(&slow(200_000, "60s")).await;
+    let belfry = stage.serve(&[]).await;
+    stage.dingtalk.say(ONCALL, "alice", "hello").await;
+    belfry.sleepers(1).await;
+    let doors = belfry.doors.clone();
+    belfry.terminate();
+    wait_until("it drains", async || doors.readiness().await != 200).await;
+    let second = std::time::Instant::now();
+    belfry.terminate();
+    let (code, log) = belfry.end().await;
+    assert_eq!(code, Some(130), "{log}");
+    let took = second.elapsed();
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+
+    stage.write(&Bot::new().plugin(Plugin::naughty("naughty", "reply", "")));
+    let _belfry = stage.serve(&[]).await;
+    wait_until("it is answered", async || {
+        stage.dingtalk.answers(ONCALL).await == ["hello"]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_nothing_to_do_it_ends_at_once() {
     let stage = Stage::new(&Bot::new().plugin(Plugin::echo())).await;
     let belfry = stage.serve(&[]).await;
     let started = std::time::Instant::now();
-    terminate(&belfry);
+    belfry.terminate();
     let (code, log) = belfry.end().await;
     assert_eq!(code, Some(0), "{log}");
     assert!(started.elapsed() < std::time::Duration::from_secs(5));

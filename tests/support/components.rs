@@ -56,11 +56,16 @@ pub fn cache() -> PathBuf {
     beside_tests().join("tests-cache")
 }
 
-/// The folder of the profile, such as `target/debug`: tests run from its `deps`.
+/// The folder of the profile, such as `target/debug`: programs lie there, and tests in its `deps`.
 fn beside_tests() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    test.ancestors()
-        .nth(2)
-        .expect("tests are in the folder deps of their profile")
-        .to_owned()
+    let program = std::env::current_exe().expect("a program knows where it is");
+    let folder = program.parent().expect("a program lies in a folder");
+    if folder.ends_with("deps") {
+        folder
+            .parent()
+            .expect("deps lies in the folder of its profile")
+            .to_owned()
+    } else {
+        folder.to_owned()
+    }
 }

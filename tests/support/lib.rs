@@ -7,7 +7,9 @@
 
 pub mod bot;
 pub mod components;
+pub mod crash;
 mod dingtalk;
+pub mod disk;
 mod doors;
 mod process;
 mod relay;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -127,6 +128,12 @@ impl Process {
     /// What it printed for people so far.
     pub fn output(&self) -> String {
         self.output.text()
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        let pid = Pid::from_raw(self.id()).expect("no process has the id 0");
+        kill_process(pid, Signal::TERM).expect("the process is ours");
     }
 
     /// Kills it without a warning and waits until it is gone.

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod ci;
+mod crash;
 mod dev;
 mod plugins;
 mod shell;
@@ -51,6 +52,13 @@ enum Task {
     /// written as JSON to target/bench/.
     Bench(bench::Options),
 
+    /// Kill belfry many times while events arrive, and tell what became of them.
+    ///
+    /// Numbered events come in over every way while belfry is killed at any time and at failpoints, and started again. The
+    /// simulator's record of API calls is the judge: what was acknowledged must have been done, and once. Prints a table
+    /// and writes it as JSON to target/crash/; the exit code is 1 if anything was lost or done twice.
+    Crash(crash::Options),
+
     /// Check formatting, lints, documentation and dependencies.
     ///
     /// What continuous integration runs after the tests. The same steps as plain cargo commands are in CONTRIBUTING.md.
@@ -63,6 +71,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Plugins => plugins::build_all(),
         Task::Bench(options) => bench::run(&options),
+        Task::Crash(options) => crash::run(&options),
         Task::Ci => ci::run(),
     };
     match result {
