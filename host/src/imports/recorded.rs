@@ -158,6 +158,8 @@ impl Call {
     where
         F: Future<Output = A> + Send + 'static,
     {
+        // Pinned here, so that the places that await it do not each keep room for it.
+        let allowed = std::pin::pin!(allowed);
         let recorder = match &self.task.source {
             Source::Recorded(recorder) => Arc::clone(recorder),
             Source::Given(answers) => {
