@@ -3,6 +3,7 @@
 mod approvals;
 mod callbacks;
 mod pushes;
+mod suites;
 mod updates;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,11 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route(
             "/callbacks",
             get(async |State(shared)| view(&shared, callbacks::list)).post(callbacks::change),
+        )
+        .route(
+            "/suites",
+            get(async |State(shared)| view(&shared, |world| world.suites.show()))
+                .post(suites::change),
         )
         .route("/events", post(pushes::event))
         .route("/messages", post(pushes::message))
