@@ -92,8 +92,15 @@ impl Ours {
 }
 
 impl Handle for Ours {
+    type Received = (Envelope, Content);
+
+    /// The host has an event of its own each time: what it claimed, and what it read from that.
+    fn receive(&self) -> (Envelope, Content) {
+        (self.envelope.clone(), self.content.clone())
+    }
+
     /// As the runner and the plugin do for a delivery whose text has been read.
-    async fn handle(&self) -> anyhow::Result<()> {
+    async fn handle(&self, (envelope, content): (Envelope, Content)) -> anyhow::Result<()> {
         let id = DeliveryId {
             event: self.envelope.id,
             plugin: self.plugin.clone(),
@@ -103,8 +110,8 @@ impl Handle for Ours {
         let recorder = Arc::new(recorder);
         let task = Task {
             plugin: self.plugin.clone(),
-            envelope: self.envelope.clone(),
-            content: self.content.clone(),
+            envelope,
+            content,
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
