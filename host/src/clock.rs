@@ -36,6 +36,11 @@ pub fn nonce() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
+/// Random bytes that nobody else knows.
+pub fn secret() -> [u8; 16] {
+    uuid::Uuid::new_v4().into_bytes()
+}
+
 /// The place of the last event id in the order of ids.
 static LAST: AtomicI64 = AtomicI64::new(0);
 

@@ -59,6 +59,7 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         | Function::RobotReply
         | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
         Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
+        Function::HttpHandle => r#"{"Ok":{"status":200,"headers":[],"body":""}}"#.to_owned(),
         _ => return None,
     })
 }
