@@ -5,6 +5,7 @@ pub(crate) mod approval;
 pub(crate) mod callback;
 pub(crate) mod chat;
 pub(crate) mod contacts;
+pub(crate) mod isv;
 mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
@@ -121,6 +122,8 @@ struct Inner {
     api_token: TokenCache,
     pacer: Pacer,
     reach: Reach,
+    /// Fetches tokens for an organisation of a suite, in place of the credentials.
+    suite: Option<isv::OfSuite>,
 }
 
 impl Client {
@@ -163,11 +166,30 @@ impl Client {
             api_token: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
+            suite: None,
         };
         Ok(Self {
             inner: Arc::new(inner),
             style: ApiStyle::default(),
         })
+    }
+
+    /// A client like this one for an organisation of a suite, with tokens of its own.
+    fn of_suite(&self, suite: isv::OfSuite, credentials: Credentials, pace: Pace) -> Self {
+        let inner = Inner {
+            http: self.inner.http.clone(),
+            credentials,
+            endpoints: self.inner.endpoints.clone(),
+            oapi_token: TokenCache::default(),
+            api_token: TokenCache::default(),
+            pacer: Pacer::new(pace),
+            reach: Reach::default(),
+            suite: Some(suite),
+        };
+        Self {
+            inner: Arc::new(inner),
+            style: self.style,
+        }
     }
 
     /// The same client with calls of this style; connections and tokens stay shared with the one it was made from.

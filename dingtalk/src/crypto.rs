@@ -84,6 +84,14 @@ pub(crate) fn sha256_hex(text: &str) -> String {
         .collect()
 }
 
+/// Base64 of the HMAC-SHA256 over a text.
+pub(crate) fn hmac_sha256_base64(key: &str, text: &str) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes())
+        .expect("hmac takes keys of any length");
+    mac.update(text.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
 /// Base64 of the HMAC-SHA256 that robots sign with: over timestamp, line feed and secret, keyed with the secret.
 pub(crate) fn robot_signature(secret: &str, timestamp: &str) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes())

@@ -22,6 +22,7 @@ mod pace;
 mod reach;
 mod robot;
 mod secret;
+mod sync;
 mod time;
 mod token;
 
@@ -41,6 +42,7 @@ pub use client::chat::{
 pub use client::contacts::{
     ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
 };
+pub use client::isv::{CorpAuthorization, PermanentCode, Suite, suite_signature};
 pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
@@ -63,5 +65,6 @@ pub use robot::{
     verify_sign,
 };
 pub use secret::Secret;
+pub use sync::{SyncRow, sync_rows};
 pub use time::UnixMs;
 pub use token::{Token, needs_refresh};

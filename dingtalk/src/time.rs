@@ -8,3 +8,11 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(transparent)]
 pub struct UnixMs(pub i64);
+
+/// The wall clock, for signatures that a client makes when it fetches a token.
+pub(crate) fn now() -> UnixMs {
+    let since_epoch = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default();
+    UnixMs(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
-use dingtalk::{Callback, Client, Credentials, Endpoints, Options};
+use dingtalk::{Callback, Client, Credentials, Endpoints, Options, Suite};
 
 use crate::clock::{self, UnixMs};
-use crate::config::{self, Config};
+use crate::config::{self, AppKind, Config};
+use crate::event::Content;
 use crate::failpoint::{self, Point};
 use crate::ids::{AppName, Generation, PluginDigest, PluginName};
 use crate::meter::{self, Metric};
@@ -46,8 +47,10 @@ pub const DINGTALK_PACED_SECONDS: Metric = Metric::histogram(
 pub struct App {
     /// What `bot.toml` says of it.
     pub settings: config::App,
-    /// Its DingTalk, with its token.
+    /// Its DingTalk, with its token. That of a third-party app calls for nobody: see [`App::client_for`].
     pub client: Client,
+    /// The organisations of a third-party app.
+    pub suite: Option<Suite>,
     /// Reads its callbacks.
     pub callback: Option<Callback>,
 }
@@ -82,8 +85,19 @@ impl App {
             pace: settings.pace,
             ..Options::default()
         };
-        let client = Client::with_options(credentials, endpoints, options)
-            .map_err(|reason| error(reason.to_string()))?;
+        let wrong = |reason: dingtalk::BuildError| error(reason.to_string());
+        let suite = match settings.kind {
+            AppKind::Internal => None,
+            AppKind::Isv => {
+                let (key, secret) = (&settings.app_key, &settings.app_secret);
+                let suite = Suite::new(key.as_str(), secret.clone(), endpoints.clone(), options);
+                Some(suite.map_err(wrong)?)
+            }
+        };
+        let client = match &suite {
+            Some(suite) => suite.client(""),
+            None => Client::with_options(credentials, endpoints, options).map_err(wrong)?,
+        };
         let client = client.styled(settings.api);
         let callback = settings
             .callback
@@ -99,9 +113,22 @@ impl App {
             .map_err(|reason| error(reason.to_string()))?;
         Ok(Self {
             client,
+            suite,
             callback,
             settings,
         })
+    }
+}
+
+impl App {
+    /// The DingTalk of the organisation that an event came from.
+    pub fn client_for(&self, content: &Content) -> Client {
+        match &self.suite {
+            Some(suite) => suite
+                .client(content.corp_id().unwrap_or_default())
+                .styled(self.settings.api),
+            None => self.client.clone(),
+        }
     }
 }
 

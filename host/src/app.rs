@@ -19,7 +19,7 @@ use crate::dispatch::{self, Dispatch, Run};
 use crate::engine;
 use crate::engine::Sandbox;
 use crate::imports;
-use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages};
+use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages, Register, Steward};
 use crate::journal::{Journal, Schedule, SqliteJournal};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
@@ -82,6 +82,7 @@ pub struct Host {
     clockwork: JoinHandle<()>,
     followup: JoinHandle<()>,
     backfill: JoinHandle<()>,
+    steward: JoinHandle<()>,
     retention: JoinHandle<()>,
     dispatch: JoinHandle<()>,
     reloader: JoinHandle<()>,
@@ -132,6 +133,7 @@ impl Host {
         let sqlite = Arc::new(SqliteJournal::open(store.clone()).await?);
         let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
+        let register = Register::new(Arc::clone(&kv));
         let outbound = TaskTracker::new();
         let (stop_intake, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let stop_operators = CancellationToken::new();
@@ -181,6 +183,11 @@ impl Host {
             journal: Arc::clone(&journal),
             waker: waker.clone(),
             outages: Outages::default(),
+            register: register.clone(),
+        };
+        let steward = Steward {
+            snapshot: snapshot.clone(),
+            register,
         };
         let backfill = Backfill {
             ingress: ingress.clone(),
@@ -225,6 +232,7 @@ impl Host {
             clockwork: tokio::spawn(clockwork.serve(stop_intake.clone())),
             followup: tokio::spawn(followup.serve(stop_intake.clone())),
             backfill: tokio::spawn(backfill.serve(stop_intake.clone())),
+            steward: tokio::spawn(steward.serve(stop_intake.clone())),
             dispatch: tokio::spawn(dispatch.serve(stop_work.clone())),
             reloader: tokio::spawn(reloader.serve(stop_intake.clone())),
             operators: tokio::spawn(operators),
@@ -245,6 +253,7 @@ impl Host {
         let _ = self.followup.await;
         // What it has read is nowhere else, so it gets the time to store it.
         let _ = tokio::time::timeout(self.drain, self.backfill).await;
+        let _ = tokio::time::timeout(self.drain, self.steward).await;
         // What it removes in one go is little, but nobody needs to wait for a whole pass.
         self.retention.abort();
         self.stop_work.cancel();

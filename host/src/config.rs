@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::retry::Policy;
 
-pub use self::app::{App, Callback, Receive};
+pub use self::app::{App, AppKind, Callback, Receive};
 pub use self::document::Problem;
 pub use self::grant::{Grant, Recipients, Scope};
 pub use self::hook::Hook;

@@ -94,7 +94,14 @@ async fn examine_app(config: &Config, app: &App) -> Vec<Finding> {
         list: Vec::new(),
     };
     clock(app, &mut findings).await;
-    if credentials(app, &mut findings).await {
+    if app.suite.is_some() {
+        findings.add(
+            "credentials",
+            Verdict::Unknown,
+            "the tokens of a third-party app need the suite ticket, which only belfry serve has",
+            "look for `suite ticket taken` in its log; DingTalk pushes a ticket about every five hours",
+        );
+    } else if credentials(app, &mut findings).await {
         permission::examine(config, app, &mut findings).await;
         if app.settings.receive.contains(&Receive::Callback) {
             callback::examine(config, app, &mut findings).await;

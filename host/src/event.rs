@@ -268,6 +268,15 @@ impl Content {
         }
     }
 
+    /// The organisation it concerns, where it says so.
+    pub fn corp_id(&self) -> Option<&str> {
+        match self {
+            Self::Dingtalk(event) => event.corp_id.as_deref(),
+            Self::Chat(message) => message.sender_corp_id.as_deref(),
+            Self::Alert(_) | Self::Timer(_) => None,
+        }
+    }
+
     /// What must stay in order: deliveries of one plugin and one key run one after another.
     pub fn key(&self) -> Option<String> {
         match self {

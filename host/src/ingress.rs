@@ -23,6 +23,7 @@ use self::body::BodyError;
 pub use self::backfill::Backfill;
 pub use self::notices::{Followup, wants_results};
 pub use self::outage::Outages;
+pub use self::suite::{Register, Steward};
 pub use self::timers::Clockwork;
 
 mod backfill;
@@ -32,6 +33,7 @@ mod hooks;
 mod notices;
 mod outage;
 mod robot;
+mod suite;
 mod timers;
 
 /// Bytes of a body.
@@ -81,6 +83,8 @@ pub struct Ingress {
     pub waker: Waker,
     /// Notes what could not be stored.
     pub outages: Outages,
+    /// What is kept of third-party apps.
+    pub register: Register,
 }
 
 /// The public routes.

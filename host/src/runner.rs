@@ -88,11 +88,12 @@ impl Run for Runner {
             },
         };
         let recorder = Arc::new(self.recorder(claimed, &plugin, effects));
+        let client = app.client_for(&content);
         let task = Task {
             plugin: name.clone(),
             envelope,
             content,
-            client: app.client.clone(),
+            client,
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
             notices: wants_results(&current.settings().events).then(|| self.notices.clone()),

@@ -12,6 +12,7 @@ mod oapi;
 mod permission;
 mod robot;
 mod scene;
+mod suite;
 mod token;
 mod v1;
 mod workflow;

@@ -3,6 +3,7 @@
 mod approvals;
 mod callbacks;
 mod pushes;
+mod suites;
 mod updates;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,11 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route(
             "/callbacks",
             get(async |State(shared)| view(&shared, callbacks::list)).post(callbacks::change),
+        )
+        .route(
+            "/suites",
+            get(async |State(shared)| view(&shared, |world| world.suites.show()))
+                .post(suites::change),
         )
         .route("/events", post(pushes::event))
         .route("/messages", post(pushes::message))
@@ -251,16 +257,9 @@ async fn file(State(shared): State<Arc<Shared>>, Path(address): Path<String>) ->
 
 async fn set_scope(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
     let scope: Scope = read(&body)?;
-    let set = shared.change(|world| {
-        let is_known = world.app(&scope.app).is_some();
-        world.contacts.set_scope(scope);
-        is_known
-    });
-    if set {
-        Ok(json_response(&json!({"set": true})))
-    } else {
-        Err(Refused::unknown("there is no such app"))
-    }
+    // An app may be named before it is there.
+    shared.change(|world| world.contacts.set_scope(scope));
+    Ok(json_response(&json!({"set": true})))
 }
 
 async fn reset(State(shared): State<Arc<Shared>>) -> Response {

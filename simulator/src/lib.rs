@@ -24,6 +24,7 @@ mod push;
 mod server;
 mod sessions;
 mod state;
+mod suites;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 pub use company::{
     Company, Department, Field, FixtureError, Person, Role, Scope, SeedGroup, Template,
 };
-pub use options::{App, CallbackTarget, Options};
+pub use options::{App, CallbackTarget, Options, Suite};
 
 use state::Shared;
 
@@ -84,6 +85,11 @@ impl Simulator {
     /// Replaces the apps while it runs; tokens of apps that are gone stop working.
     pub fn set_apps(&self, apps: Vec<App>) {
         self.shared.change(|world| world.set_apps(apps));
+    }
+
+    /// Replaces the third-party apps while it runs; what companies authorised stays.
+    pub fn set_suites(&self, suites: Vec<Suite>) {
+        self.shared.change(|world| world.set_suites(suites));
     }
 
     /// Stops listening, ends pushes and event streams, and waits for running requests.

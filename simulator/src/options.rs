@@ -13,6 +13,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The apps that may call and that are pushed to.
     pub apps: Vec<App>,
+    /// The third-party apps, and the companies that may use them.
+    pub suites: Vec<Suite>,
     /// The pauses before the second, third and further attempts of a push.
     pub push_retries: Vec<Duration>,
     /// What the company looks like at the start and after a reset.
@@ -28,6 +30,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8790)),
             apps: Vec::new(),
+            suites: Vec::new(),
             push_retries: vec![Duration::from_secs(10), Duration::from_secs(30)],
             company: Company::sample(),
             rate_limit: Some(20),
@@ -57,6 +60,21 @@ pub struct App {
     pub robot_url: Option<String>,
 }
 
+/// A third-party app of an independent vendor.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Suite {
+    /// The name by which the control door speaks of it; in each company the app is called `name@corp`.
+    pub name: String,
+    /// The suite key.
+    pub suite_key: String,
+    /// The suite secret.
+    pub suite_secret: String,
+    /// Where its events go; `None` receives none.
+    pub callback: Option<CallbackTarget>,
+    /// The companies that can authorise it.
+    pub corps: Vec<String>,
+}
+
 /// Where an app's events are delivered and how they are sealed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallbackTarget {
@@ -70,7 +88,7 @@ pub struct CallbackTarget {
     pub receive_id: String,
 }
 
-// Both types carry secrets, so their debug output names only what is public.
+// They carry secrets, so their debug output names only what is public.
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,6 +99,17 @@ impl fmt::Debug for App {
             .field("agent_id", &self.agent_id)
             .field("callback", &self.callback)
             .field("robot_url", &self.robot_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite")
+            .field("name", &self.name)
+            .field("suite_key", &self.suite_key)
+            .field("callback", &self.callback)
+            .field("corps", &self.corps)
             .finish_non_exhaustive()
     }
 }

@@ -255,6 +255,27 @@ async fn attempt(shared: &Arc<Shared>, push: &Push, number: usize) -> Attempt {
     }
 }
 
+/// The report of a push that was tried once.
+pub(crate) fn report_one(sent: Result<callback::Judged, String>, ms: u64) -> Report {
+    let at = now_ms();
+    let attempt = match sent {
+        Ok((status, verdict)) => Attempt {
+            attempt: 1,
+            status,
+            ms,
+            success: verdict.is_ok(),
+            error: verdict.err(),
+            at,
+        },
+        Err(error) => failed(1, at, error),
+    };
+    Report {
+        delivered: attempt.success,
+        attempts: vec![attempt],
+        duplicates: Vec::new(),
+    }
+}
+
 fn failed(attempt: usize, at: i64, error: String) -> Attempt {
     Attempt {
         attempt,

@@ -20,9 +20,10 @@ use crate::files::Files;
 use crate::groups::Groups;
 use crate::limits::RateLimits;
 use crate::notices::Notices;
-use crate::options::{App, Options};
+use crate::options::{App, Options, Suite};
 use crate::push;
 use crate::sessions::Sessions;
+use crate::suites::Suites;
 use crate::tokens::Tokens;
 
 /// How many updates a slow listener may be behind before it misses some.
@@ -66,6 +67,9 @@ pub(crate) struct World {
     pub(crate) files: Files,
     pub(crate) approvals: Approvals,
     pub(crate) callbacks: Callbacks,
+    pub(crate) suites: Suites,
+    /// The apps without those that companies have of suites.
+    own_apps: Vec<Arc<App>>,
     /// Ends pending retries at a reset.
     pub(crate) pushes: CancellationToken,
     /// Whether anybody listens to the updates; without a listener the costly ones are not built.
@@ -98,12 +102,15 @@ impl Shared {
             files: Files::default(),
             approvals: Approvals::default(),
             callbacks: Callbacks::default(),
+            suites: Suites::default(),
+            own_apps: Vec::new(),
             pushes: stop.child_token(),
             contacts: Contacts::of(&company),
             company,
             is_watched: false,
             effects: Vec::new(),
         };
+        world.suites.set(options.suites);
         world.set_apps(options.apps);
         world.effects.clear();
         Self {
@@ -174,7 +181,20 @@ impl World {
 
     /// Replaces the apps; groups that have robots get those of new apps.
     pub(crate) fn set_apps(&mut self, apps: Vec<App>) {
-        self.apps = apps.into_iter().map(Arc::new).collect();
+        self.own_apps = apps.into_iter().map(Arc::new).collect();
+        self.renew_suite_apps();
+    }
+
+    /// Replaces the suites.
+    pub(crate) fn set_suites(&mut self, suites: Vec<Suite>) {
+        self.suites.set(suites);
+        self.renew_suite_apps();
+    }
+
+    /// Puts the apps that companies have of suites beside the others.
+    pub(crate) fn renew_suite_apps(&mut self) {
+        let of_suites = self.suites.apps().into_iter().map(Arc::new);
+        self.apps = self.own_apps.iter().cloned().chain(of_suites).collect();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.tokens.keep_apps(&names);
         self.callbacks.keep_apps(&names);
@@ -196,6 +216,8 @@ impl World {
         self.files = Files::default();
         self.approvals = Approvals::default();
         self.callbacks = Callbacks::default();
+        self.suites.reset();
+        self.renew_suite_apps();
         let names: Vec<String> = self.apps.iter().map(|app| app.name.clone()).collect();
         self.groups.set_seed_robots(&names);
         self.update("reset", Value::Object(serde_json::Map::new()));

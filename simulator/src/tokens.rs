@@ -11,6 +11,8 @@ pub(crate) const LIFE_SECONDS: i64 = 7200;
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     by_app: HashMap<String, Token>,
+    /// Those of companies for suites: each request gives another one, and the older ones live on.
+    others: Vec<(String, Token)>,
 }
 
 #[derive(Debug)]
@@ -39,17 +41,31 @@ impl Tokens {
         token.text.clone()
     }
 
+    /// Another token for the app, beside those it has.
+    pub(crate) fn give_another(&mut self, app: &str, now: i64) -> String {
+        let text = random_text(32);
+        let token = Token {
+            text: text.clone(),
+            expires: now + LIFE_SECONDS * 1000,
+        };
+        self.others.push((app.to_owned(), token));
+        text
+    }
+
     /// Whose token this is, if it lives.
     pub(crate) fn owner(&self, text: &str, now: i64) -> Option<&str> {
+        let others = self.others.iter().map(|(app, token)| (app, token));
         self.by_app
             .iter()
+            .chain(others)
             .find(|(_, token)| token.text == text && token.expires > now)
             .map(|(app, _)| app.as_str())
     }
 
     /// Makes every token expired.
     pub(crate) fn expire_all(&mut self) {
-        for token in self.by_app.values_mut() {
+        let others = self.others.iter_mut().map(|(_, token)| token);
+        for token in self.by_app.values_mut().chain(others) {
             token.expires = 0;
         }
     }
@@ -57,6 +73,7 @@ impl Tokens {
     /// Forgets the tokens of apps that are gone.
     pub(crate) fn keep_apps(&mut self, names: &[String]) {
         self.by_app.retain(|app, _| names.contains(app));
+        self.others.retain(|(app, _)| names.contains(app));
     }
 }
 

@@ -189,7 +189,10 @@ async fn an_end_that_nobody_told_of_is_asked_for_and_its_push_comes_too_late() {
     belfry.stop().await;
 
     // Now the end is known, so it is not asked for again.
-    let asked = stage.dingtalk.calls("/topapi/processinstance/get").await;
+    let asked = stage
+        .dingtalk
+        .calls("/v1.0/workflow/processInstances")
+        .await;
     let before = stage.dingtalk.calls(FAILED).await.len();
     let belfry = stage.host().await;
     wait_until("the list is asked for again", async || {
@@ -197,7 +200,10 @@ async fn an_end_that_nobody_told_of_is_asked_for_and_its_push_comes_too_late() {
     })
     .await;
     belfry.stop().await;
-    let again = stage.dingtalk.calls("/topapi/processinstance/get").await;
+    let again = stage
+        .dingtalk
+        .calls("/v1.0/workflow/processInstances")
+        .await;
     assert_eq!(again.len(), asked.len());
 }
 
@@ -240,6 +246,8 @@ async fn what_a_full_disk_turned_away_is_fetched_when_there_is_room() {
         ..Default::default()
     };
     let stage = Stage::with(&Bot::new().fetching(), options).await;
+    // DingTalk knows the app before it calls.
+    stage.push_to(([127, 0, 0, 1], 9).into());
     // The signal that comes with the limit is ignored, so writing fails with an error, as it does on a full disk.
     let mut command = tokio::process::Command::new("sh");
     command

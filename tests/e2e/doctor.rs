@@ -139,7 +139,7 @@ async fn doctor_names_what_does_not_hold_and_what_to_do() {
     assert_eq!(belfry(&stage, &register).await.code, Some(0));
     serving.stop().await;
     // Another token, a plugin's event that is not registered, and a permission that is missing.
-    let denied = json!({"path": "/topapi/processinstance/get", "times": 1, "errcode": 88, "sub_code": "60011", "errmsg": "no permission"});
+    let denied = json!({"path": "/v1.0/workflow/processInstances", "times": 1, "errcode": 88, "sub_code": "Forbidden.AccessDenied.AccessTokenPermissionDenied"});
     stage.dingtalk.post("faults", denied).await;
     let file = stage.file("bot.toml");
     let text = fs::read_to_string(&file).unwrap();
@@ -158,7 +158,7 @@ async fn doctor_names_what_does_not_hold_and_what_to_do() {
     let (verdict, text) = of(&found, "permission.approval");
     assert_eq!(verdict, "failed");
     assert!(
-        text.contains("60011") && text.contains("权限管理"),
+        text.contains("AccessTokenPermissionDenied") && text.contains("权限管理"),
         "{text}"
     );
     assert_eq!(of(&found, "consumer").0, "unknown");

@@ -17,6 +17,7 @@ mod effects;
 mod egress;
 mod faults;
 mod inspect;
+mod isv;
 mod languages;
 mod limits;
 mod media;

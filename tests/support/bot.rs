@@ -86,6 +86,15 @@ impl Bot {
         self
     }
 
+    /// Adds a table as it is, with `{simulator}` for the simulator's address, and the components that it names.
+    #[must_use]
+    pub fn table(mut self, text: &str, components: &[&str]) -> Self {
+        self.tables.push(text.to_owned());
+        let components = components.iter().map(|name| (*name).to_owned());
+        self.components.extend(components);
+        self
+    }
+
     /// Adds a hook of app `acme`; `lines` are further keys.
     #[must_use]
     pub fn hook(mut self, name: &str, kind: &str, lines: &str) -> Self {
@@ -113,6 +122,7 @@ impl Bot {
         let (listen, admin) = (free("listen"), free("admin"));
         let cache = components::cache();
         let (app, tables) = (self.app.join("\n"), self.tables.join("\n"));
+        let tables = tables.replace("{simulator}", &simulator.to_string());
         let backfill = if self.fetches {
             ""
         } else {

@@ -91,6 +91,11 @@ impl Stage {
         process
     }
 
+    /// Makes these third-party apps known to the simulator.
+    pub fn suites(&self, suites: Vec<simulator::Suite>) {
+        self.simulator.set_suites(suites);
+    }
+
     /// Sends what DingTalk pushes to this address from now on.
     pub fn push_to(&self, public: SocketAddr) {
         self.simulator.set_apps(vec![App {

@@ -141,7 +141,7 @@ impl Client {
 }
 
 /// How an answer is read: [`answer::oapi`] or [`answer::api`].
-type Reading = fn(u16, &[u8], Effect) -> Result<Answer, Failure>;
+pub(super) type Reading = fn(u16, &[u8], Effect) -> Result<Answer, Failure>;
 
 impl Inner {
     async fn oapi(
@@ -229,6 +229,9 @@ impl Inner {
     }
 
     pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {
+        if let Some(suite) = &self.suite {
+            return suite.oapi_token().await;
+        }
         let Credentials {
             app_key,
             app_secret,
@@ -249,6 +252,9 @@ impl Inner {
     }
 
     pub(super) async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
+        if let Some(suite) = &self.suite {
+            return suite.api_token(self).await;
+        }
         const PATH: &str = "/v1.0/oauth2/accessToken";
         let Credentials {
             app_key,
@@ -263,7 +269,7 @@ impl Inner {
     }
 
     /// Waits for the request's turn, sends it, and says what its answer means. Every call goes this way.
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         request: RequestBuilder,
         lane: Lane<'_>,
@@ -284,7 +290,7 @@ impl Inner {
     }
 
     /// Sends a request and reads the answer. `path` is for the log: the URL holds secrets, so it goes nowhere else.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: RequestBuilder,
         path: &str,
@@ -404,7 +410,7 @@ fn lost(error: &reqwest::Error, effect: Effect) -> ApiError {
     }
 }
 
-fn token_of(
+pub(super) fn token_of(
     answer: &Answer,
     value: &'static str,
     life: &'static str,
@@ -419,7 +425,7 @@ fn token_of(
 }
 
 /// The address of a path below a base, which may have a path of its own.
-fn at(base: &Url, path: &str) -> Url {
+pub(super) fn at(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url

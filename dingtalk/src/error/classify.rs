@@ -71,7 +71,9 @@ fn oapi_class(code: &str) -> Class {
     };
     match number {
         40001 | 40014 | 42001 | 33001 => Class::TokenRefused,
-        40002 | 40089 | 40096 => Class::Credentials,
+        40002 | 40089 | 40096 | 40083 | 40086 | 853_001..=853_004 => Class::Credentials,
+        // The ticket is not the newest one: the next is pushed within hours, or was just now.
+        40085 | 41023 => Class::Unavailable,
         // The system is busy or sending failed: DingTalk itself says to try again.
         -1 | 34015 => Class::Unavailable,
         500 | 400_001 => Class::Uncertain,
@@ -93,6 +95,7 @@ fn oapi_class(code: &str) -> Class {
         88 | 90020 | 60011 | 60020 | 48002 | 50001..=50005 | 43007 | 41028 | 1_430_004 => {
             Class::Denied
         }
+        41030 | 41031 | 70001 => Class::Denied,
         40056 | 70002..=70004 | 52019 | 8_100_017 | 310_000 | 400_102 => Class::Denied,
 
         33012 | 40003 | 46004 | 60111 | 60121 | 60003 | 40009 | 40066 => Class::NotFound,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use belfry::active::App;
-use belfry::config::{Config, Receive};
+use belfry::config::{AppKind, Config, Receive};
 use belfry::doctor::callback as registered;
 use dingtalk::{ApiError, Registration};
 
@@ -75,6 +75,9 @@ fn open(which: &Which) -> anyhow::Result<(Config, App)> {
     let Some(settings) = settings else {
         bail!("there is no [[app]] named {:?}", which.app);
     };
+    if settings.kind == AppKind::Isv {
+        bail!("the callback of a third-party app is set in the developer console");
+    }
     let app = App::new(settings.clone())?;
     Ok((config, app))
 }

@@ -39,6 +39,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let simulator = simulator::start(simulator::Options {
         listen: options.simulator,
         apps: super::simulator::apps(&config, config.server.listen),
+        suites: super::simulator::suites(&config, config.server.listen),
         company: super::simulator::company(options.company.as_deref())?,
         ..Default::default()
     })
@@ -46,6 +47,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let host = Host::start(&path).await?;
     // With port 0 in the configuration only now the address is known.
     simulator.set_apps(super::simulator::apps(&config, host.public));
+    simulator.set_suites(super::simulator::suites(&config, host.public));
 
     println!(
         "\n  group chat (simulator)   http://{}/",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use belfry::config::{Config, Receive};
+use belfry::config::{AppKind, Config, Receive};
 
 use super::serve::Signals;
 
@@ -31,16 +31,18 @@ pub(super) struct Options {
 #[allow(clippy::print_stdout)]
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let apps = match options.config {
+    let (apps, suites) = match options.config {
         Some(path) => {
             let config = Config::load(&path)?;
-            apps(&config, config.server.listen)
+            let public = config.server.listen;
+            (apps(&config, public), suites(&config, public))
         }
-        None => Vec::new(),
+        None => Default::default(),
     };
     let simulator = simulator::start(simulator::Options {
         listen: options.listen,
         apps,
+        suites,
         company: company(options.company.as_deref())?,
         rate_limit: (options.rate_limit > 0).then_some(options.rate_limit),
         ..Default::default()
@@ -64,15 +66,34 @@ pub(super) fn company(file: Option<&Path>) -> anyhow::Result<simulator::Company>
 
 /// The apps of a configuration as the simulator knows them; `public` is where belfry listens.
 pub(super) fn apps(config: &Config, public: SocketAddr) -> Vec<simulator::App> {
-    let mut public = public;
+    let public = reachable(public);
+    let own = |app: &&belfry::config::App| app.kind == AppKind::Internal;
+    let apps = config.apps.iter().filter(own);
+    apps.map(|app| simulator_app(app, public)).collect()
+}
+
+/// The third-party apps of a configuration; two companies can authorise them.
+pub(super) fn suites(config: &Config, public: SocketAddr) -> Vec<simulator::Suite> {
+    let (apps, public) = (config.apps.iter(), reachable(public));
+    apps.filter(|app| app.kind == AppKind::Isv)
+        .map(|app| {
+            let seen = simulator_app(app, public);
+            simulator::Suite {
+                name: seen.name,
+                suite_key: seen.app_key,
+                suite_secret: seen.app_secret,
+                callback: seen.callback,
+                corps: vec!["dingcorp1".to_owned(), "dingcorp2".to_owned()],
+            }
+        })
+        .collect()
+}
+
+fn reachable(mut public: SocketAddr) -> SocketAddr {
     if public.ip().is_unspecified() {
         public.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    config
-        .apps
-        .iter()
-        .map(|app| simulator_app(app, public))
-        .collect()
+    public
 }
 
 fn simulator_app(app: &belfry::config::App, public: SocketAddr) -> simulator::App {

@@ -15,11 +15,13 @@ use crate::ids::AppName;
 pub struct App {
     /// How plugins, hooks and paths refer to it.
     pub name: AppName,
-    /// The organisation.
+    /// Whose app it is.
+    pub kind: AppKind,
+    /// The organisation; empty for a third-party app, which serves many.
     pub corp_id: String,
-    /// DingTalk's Client ID.
+    /// DingTalk's Client ID, or the suite key.
     pub app_key: String,
-    /// DingTalk's Client Secret.
+    /// DingTalk's Client Secret, or the suite secret.
     pub app_secret: Secret,
     /// Needed for work notices.
     pub agent_id: Option<i64>,
@@ -37,6 +39,15 @@ pub struct App {
     pub oapi_base: Option<Url>,
     /// Host of the v1.0 API.
     pub api_base: Option<Url>,
+}
+
+/// Whose app it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppKind {
+    /// One organisation's own.
+    Internal,
+    /// A vendor's, which organisations authorise.
+    Isv,
 }
 
 /// A way in.
@@ -68,21 +79,48 @@ pub struct Callback {
 pub(super) fn app(mut section: Section<'_>) -> App {
     let name = section.name();
     let line = section.line_of("kind");
-    if let Some(kind) = section.text("kind").filter(|kind| kind != "internal") {
-        let text = if kind == "isv" {
-            "third-party apps (\"isv\") are not in this version"
-        } else {
-            "must be \"internal\" or \"isv\""
-        };
-        section.report("kind", line, text);
-        for key in ["suite-key", "suite-secret"] {
-            section.skip(key);
+    let kind = match section.text("kind").as_deref() {
+        None | Some("internal") => AppKind::Internal,
+        Some("isv") => AppKind::Isv,
+        Some(_) => {
+            section.report("kind", line, "must be \"internal\" or \"isv\"");
+            AppKind::Internal
+        }
+    };
+    // The keys of the other kind are named with what belongs in their place.
+    let (keys, others) = match kind {
+        AppKind::Internal => (["app-key", "app-secret"], ["suite-key", "suite-secret"]),
+        AppKind::Isv => (["suite-key", "suite-secret"], ["app-key", "app-secret"]),
+    };
+    for (other, key) in others.into_iter().zip(keys) {
+        if section.has(other) {
+            section.report(
+                other,
+                section.line_of(other),
+                format!("does not belong to an app of this kind; it has {key}"),
+            );
+            section.skip(other);
         }
     }
-    let app_key = section.required_text("app-key");
+    let app_key = section.required_text(keys[0]);
+    let app_secret = section.required_secret(keys[1]);
+    let corp_id = match kind {
+        AppKind::Internal => section.required_text("corp-id"),
+        AppKind::Isv => {
+            for key in ["corp-id", "agent-id"] {
+                if section.has(key) {
+                    section.report(key, section.line_of(key), "does not belong to a third-party app: organisations authorise it and tell theirs");
+                    section.skip(key);
+                }
+            }
+            String::new()
+        }
+    };
+    // What is pushed to a suite is sealed for the suite key.
+    let receiver = (kind == AppKind::Isv).then_some(app_key.as_str());
     let callback = section
         .section("callback")
-        .map(|callback| self::callback(callback));
+        .map(|callback| self::callback(callback, receiver));
     let line = section.line_of("receive");
     let mut receive = BTreeSet::new();
     for way in section.texts("receive").unwrap_or_default() {
@@ -110,8 +148,9 @@ pub(super) fn app(mut section: Section<'_>) -> App {
     let oapi_base = base_url(&mut section, "oapi-base");
     let app = App {
         name: name.as_str().into(),
-        corp_id: section.required_text("corp-id"),
-        app_secret: section.required_secret("app-secret"),
+        kind,
+        corp_id,
+        app_secret,
         agent_id: section.integer("agent-id", 1..=i64::MAX),
         robot_code: section
             .text("robot-code")
@@ -172,11 +211,13 @@ fn base_url(section: &mut Section<'_>, key: &str) -> Option<Url> {
     })
 }
 
-fn callback(mut section: Section<'_>) -> Callback {
+fn callback(mut section: Section<'_>, receiver: Option<&str>) -> Callback {
     let callback = Callback {
         token: section.required_secret("token"),
         aes_key: section.required_secret("aes-key"),
-        receive_ids: section.texts("receive-ids").unwrap_or_default(),
+        receive_ids: section
+            .texts("receive-ids")
+            .unwrap_or_else(|| receiver.map(str::to_owned).into_iter().collect()),
         max_age: section.duration("max-age"),
         backfill: section.boolean("backfill").unwrap_or(true),
     };

@@ -95,6 +95,42 @@ token = ""
 }
 
 #[test]
+fn a_third_party_app_has_a_suite_and_no_organisation_of_its_own() {
+    let keys = r#"token = "token123", aes-key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG""#;
+    let text = format!(
+        "[[app]]\nname = \"v\"\nkind = \"isv\"\nsuite-key = \"k\"\nsuite-secret = \"s\"\nreceive = [\"callback\"]\ncallback = {{ {keys} }}\n"
+    );
+    let app = parse(&text).unwrap().apps.remove(0);
+    assert_eq!((app.kind, app.app_key.as_str()), (AppKind::Isv, "k"));
+    assert_eq!(app.callback.unwrap().receive_ids, ["k"]);
+
+    let told = |text: &str| {
+        let problems = parse(text).unwrap_err();
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    };
+    let mixed = told(
+        "[[app]]\nname = \"v\"\nkind = \"isv\"\nsuite-key = \"k\"\nsuite-secret = \"s\"\napp-key = \"a\"\ncorp-id = \"c\"\n",
+    );
+    assert!(
+        mixed.contains("app-key: does not belong to an app of this kind; it has suite-key"),
+        "{mixed}"
+    );
+    assert!(
+        mixed.contains("corp-id: does not belong to a third-party app"),
+        "{mixed}"
+    );
+    let internal = told(
+        "[[app]]\nname = \"v\"\nsuite-secret = \"s\"\napp-key = \"a\"\napp-secret = \"s\"\ncorp-id = \"c\"\n",
+    );
+    assert!(
+        internal.contains("suite-secret: does not belong"),
+        "{internal}"
+    );
+    assert!(told("[[app]]\nname = \"v\"\nkind = \"other\"\n").contains("kind: must be"));
+}
+
+#[test]
 fn what_is_not_toml_is_told_with_its_line() {
     let problems = parse("[server]\nlisten = \n[[app]\n").unwrap_err();
     assert!(

@@ -39,6 +39,10 @@ pub(super) async fn examine(config: &Config, app: &App, findings: &mut Findings<
             judge("notice", "消息通知 (work notices)", tried, findings);
         }
     }
+    if granted(|grant| grant.contacts != Scope::default()) {
+        let tried = client.user(NOTHING).await.map(|_| ());
+        judge("contacts", "通讯录 (contacts)", tried, findings);
+    }
     if granted(|grant| grant.robot != Scope::default()) {
         findings.add(
             "permission.robot",

@@ -1,7 +1,7 @@
 //! Fetches what did not arrive: pushes that DingTalk could not deliver, and the ends of approvals that nobody told of.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dingtalk::{ApiError, Event, EventBody, FailedPush};
@@ -66,7 +66,8 @@ impl Backfill {
     /// Fetches at the start, after outages and now and then, until `stop`.
     pub async fn serve(self, stop: CancellationToken) {
         let outages = self.ingress.outages.clone();
-        let mut plans: HashMap<AppName, Plan> = HashMap::new();
+        // A changed app is another one: it may be allowed now what it was refused before.
+        let mut plans: HashMap<AppName, (Weak<App>, Plan)> = HashMap::new();
         let mut gaps = Gaps::new(clock::now(), TICK);
         while !stop.is_cancelled() {
             let now = clock::now();
@@ -75,9 +76,12 @@ impl Backfill {
             plans.retain(|name, _| active.apps.get(name).is_some_and(|app| is_wanted(app)));
             let mut due = Vec::new();
             for app in active.apps.values().filter(|app| is_wanted(app)) {
-                let plan = plans
+                let (known, plan) = plans
                     .entry(app.settings.name.clone())
-                    .or_insert_with(|| Plan::new(now));
+                    .or_insert_with(|| (Arc::downgrade(app), Plan::new(now)));
+                if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(app)) {
+                    (*known, *plan) = (Arc::downgrade(app), Plan::new(now));
+                }
                 if outage | plan.was_unreachable(app.client.outages()) {
                     plan.after_outage(now);
                 }
@@ -94,12 +98,12 @@ impl Backfill {
             let now = clock::now();
             gaps.looked(now);
             for (name, outcome) in ended {
-                if let Some(plan) = plans.get_mut(&name) {
+                if let Some((_, plan)) = plans.get_mut(&name) {
                     report(&name, plan, &outcome);
                     plan.ended(&outcome, now);
                 }
             }
-            let due = plans.values().filter_map(Plan::next).min();
+            let due = plans.values().filter_map(|(_, plan)| plan.next()).min();
             let wait = due.map_or(TICK, |at| {
                 Duration::from_millis(u64::try_from(at.0 - now.0).unwrap_or(0)).min(TICK)
             });
@@ -267,7 +271,9 @@ fn is_among(event: &Event, texts: &[String]) -> bool {
 
 fn is_wanted(app: &App) -> bool {
     let callback = app.settings.callback.as_ref();
-    app.settings.receive.contains(&Receive::Callback)
+    // The list of a third-party app is one of each organisation.
+    app.suite.is_none()
+        && app.settings.receive.contains(&Receive::Callback)
         && callback.is_some_and(|callback| callback.backfill)
 }
 

@@ -8,7 +8,7 @@ use dingtalk::{CallbackQuery, CallbackReply, EventBody, Nonce};
 use http::HeaderMap;
 
 use super::body::read_body;
-use super::{Arrived, Ingress, MAX_BODY, Refused, receiving};
+use super::{Arrived, Ingress, MAX_BODY, Refused, receiving, suite};
 use crate::active::App;
 use crate::clock;
 use crate::config::Receive;
@@ -60,7 +60,13 @@ async fn handle(
     let event = dingtalk::Event::parse(&opened.message).map_err(|error| malformed(&error))?;
 
     // A URL check only asks whether the keys are right.
-    if !matches!(event.body, EventBody::UrlCheck) {
+    let is_taken = match &app.suite {
+        Some(suite) => suite::take(ingress, &active, app, suite, (&event, &opened.message)).await?,
+        None => false,
+    };
+    if matches!(event.body, EventBody::UrlCheck) {
+        tracing::info!(app = name, "callback url checked");
+    } else if !is_taken {
         let dedupe = Dedupe {
             key: event.dedupe_key(&opened.message),
             window: None,
@@ -73,8 +79,6 @@ async fn handle(
             dedupe: Some(dedupe),
         };
         ingress.accept(&active, arrived).await?;
-    } else {
-        tracing::info!(app = name, "callback url checked");
     }
     Ok(callback.seal(SUCCESS, &opened.receive_id, &Nonce::fresh(clock::now())))
 }

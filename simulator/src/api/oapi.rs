@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, CallBody};
 use super::{
-    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, token,
+    Reply, approval, callback, chat, contacts, media, notice, permission, robot, scene, suite,
+    token,
 };
 use crate::crypto::random_text;
 use crate::options::App;
@@ -75,6 +76,11 @@ fn row(path: &str) -> Option<Row> {
         "/call_back/get_call_back" => get(Door::Token(callback::get)),
         "/call_back/delete_call_back" => get(Door::Token(callback::delete)),
         "/call_back/get_call_back_failed_result" => get(Door::Token(callback::failed)),
+        "/service/get_suite_token" => post(Door::Open(suite::get_suite_token)),
+        "/service/get_permanent_code" => post(Door::Open(suite::get_permanent_code)),
+        "/service/activate_suite" => post(Door::Open(suite::activate_suite)),
+        "/service/get_corp_token" => post(Door::Open(suite::get_corp_token)),
+        "/service/get_auth_info" => post(Door::Open(suite::get_auth_info)),
         "/robot/sendBySession" => post(Door::Open(robot::send_by_session)),
         "/chat/create" => post(Door::Token(chat::create)),
         "/chat/update" => post(Door::Token(chat::update)),

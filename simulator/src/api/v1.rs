@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::call::{ApiCall, CallBody};
-use super::{Reply, media, permission, robot, scene, token, workflow};
+use super::{Reply, media, permission, robot, scene, suite, token, workflow};
 use crate::crypto::random_text;
 use crate::options::App;
 use crate::state::World;
@@ -44,6 +44,7 @@ enum Door {
 fn door(method: &str, path: &str) -> Option<Door> {
     let token = |answer| Some(Door::Token(answer));
     match (method, path) {
+        ("POST", "/v1.0/oauth2/corpAccessToken") => Some(Door::Open(suite::corp_access_token)),
         ("POST", "/v1.0/oauth2/accessToken") => Some(Door::Open(token::access_token)),
         ("POST", "/v1.0/robot/groupMessages/send") => token(robot::send_to_group),
         ("POST", "/v1.0/robot/groupMessages/query") => token(robot::group_state),

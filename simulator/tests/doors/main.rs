@@ -13,5 +13,6 @@ mod notices;
 mod robot;
 mod scenes;
 mod stage;
+mod suites;
 mod tokens;
 mod workflow;

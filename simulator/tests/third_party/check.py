@@ -122,6 +122,8 @@ def main():
 
     tokens(base, client, older, wrong)
     chat(base, client)
+    contacts(client)
+    media(client)
     notice(client, int(options.agent_id))
     instance = approval(client, int(options.agent_id))
     crypto = DingTalkCrypto(options.token, options.aes_key, options.receive_id)
@@ -160,6 +162,31 @@ def chat(base, client):
           refused(lambda: client.chat.send(chatid, TextBody("长" * 700))) == 34016)
     check("nobody has read", "readUserIdList" not in client.chat.get_read_list(sent[0], size=3))
     check("people can be looked up", client.user.get("alice")["name"] == "林爱丽")
+
+
+def contacts(client):
+    dave = client.user.get("dave")
+    check("a person has departments and leads them", (dave["department"], dave["isLeaderInDepts"]) == ([2, 21], "{2:true,21:true}"))
+    check("members of a department are listed", client.user.get_dept_member(21) == ["dave"])
+    check("a union id leads to its person", client.user.get_userid_by_unionid("union-bob")["userid"] == "bob")
+    # The SDK sends the flag the other way round.
+    check("people are counted", (client.user.get_org_user_count(True), client.user.get_org_user_count(False)) == (12, 11))
+    check("the scope is told", client.user.auth_scopes()["auth_org_scopes"]["authed_dept"] == [1])
+    check("departments are listed by id", client.department.list_ids(1) == [2, 3, 4])
+    listed = client.department.list(1, fetch_child=True)
+    check("and with everything below", [item["id"] for item in listed] == [2, 3, 4, 21])
+    check("a department has its leader", client.department.get(2)["deptManagerUseridList"] == "dave")
+    check("a department leads to the root", client.department.list_parent_depts_by_dept(21) == [21, 2, 1])
+    check("and so does a person", client.department.list_parent_depts("dave") == [[2, 1], [21, 2, 1]])
+    check("an unknown person is refused with 60121", refused(lambda: client.user.get("ghost")) == 60121)
+    check("an unknown department with 60003", refused(lambda: client.department.get(99)) == 60003)
+
+
+def media(client):
+    uploaded = client.message.media_upload("file", ("a.pdf", b"%PDF-1.4"))
+    check("a file is uploaded", uploaded["media_id"].startswith("@"))
+    check("one of no known form is refused with 40005",
+          refused(lambda: client.message.media_upload("file", ("a.exe", b"x"))) == 40005)
 
 
 def notice(client, agent_id):

@@ -55,7 +55,8 @@ impl<'a> Asked<'a> {
     /// A truth value, if it is there.
     pub(super) fn flag(self, name: &str) -> Option<bool> {
         if self.is_query() {
-            return self.0.query(name)?.parse().ok();
+            // Clients in Python write it with a capital.
+            return self.0.query(name)?.to_ascii_lowercase().parse().ok();
         }
         self.0.members().flag(name)
     }
