@@ -47,8 +47,14 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
 
 /// One way to handle the event.
 pub(crate) trait Handle: Send + Sync + 'static {
+    /// What is there when an event is to be handled.
+    type Received: Send;
+
+    /// Stands in for whoever read the event, which is no part of handling it.
+    fn receive(&self) -> Self::Received;
+
     /// Handles it once, in a fresh instance.
-    fn handle(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn handle(&self, event: Self::Received) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// A component that handles a message in both ways, in one engine.
@@ -86,7 +92,7 @@ async fn repeat(side: Arc<impl Handle>, time: Duration) -> anyhow::Result<f64> {
     let mut events = 0_u32;
     while start.elapsed() < time {
         for _ in 0..BATCH {
-            side.handle().await?;
+            side.handle(side.receive()).await?;
         }
         events += BATCH;
     }

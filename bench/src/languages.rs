@@ -125,14 +125,13 @@ async fn turn(side: Arc<impl Handle>, time: Duration) -> anyhow::Result<Turn> {
 async fn repeat(side: &impl Handle, time: Duration) -> anyhow::Result<Turn> {
     let start = Instant::now();
     let mut took = Vec::new();
-    let mut last = start;
-    while last - start < time {
-        side.handle().await?;
-        let now = Instant::now();
-        took.push((now - last).as_secs_f64() * 1e6);
-        last = now;
+    while start.elapsed() < time {
+        let event = side.receive();
+        let begun = Instant::now();
+        side.handle(event).await?;
+        took.push(begun.elapsed().as_secs_f64() * 1e6);
     }
-    let per_second = took.len() as f64 / (last - start).as_secs_f64();
+    let per_second = took.len() as f64 * 1e6 / took.iter().sum::<f64>();
     took.sort_by(f64::total_cmp);
     let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
     Ok(Turn {

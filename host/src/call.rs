@@ -66,6 +66,14 @@ impl Arguments {
             text: (text.len() <= MAX_ARGUMENTS).then(|| Json::new(text)),
         }
     }
+
+    /// Digests a canonical JSON text and keeps another one to show, which leaves out what nobody should see.
+    pub fn shown_as(text: &str, shown: String) -> Self {
+        Self {
+            digest: Sha256::digest(text).into(),
+            text: (shown.len() <= MAX_ARGUMENTS).then(|| Json::new(shown)),
+        }
+    }
 }
 
 /// What a call came to.

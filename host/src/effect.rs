@@ -80,8 +80,8 @@ pub struct Cursor {
     run: u32,
     /// How many calls of this run have been asked for.
     asked: u32,
-    /// The records of this run.
-    records: Vec<Effect>,
+    /// The records of this run, by their number. One may be missing before others: a call that was under way beside them.
+    records: BTreeMap<u32, Effect>,
     /// What earlier runs did outside or may have done, by the place of the first of equal calls, until this run asks for
     /// it again.
     done: BTreeMap<Place, Deed>,
@@ -121,7 +121,10 @@ impl Cursor {
         Self {
             run,
             asked: 0,
-            records,
+            records: records
+                .into_iter()
+                .map(|record| (record.place.number, record))
+                .collect(),
             done,
             last: None,
         }
@@ -129,11 +132,27 @@ impl Cursor {
 
     /// Goes one call further.
     pub fn next(&mut self, function: Function, arguments: &Arguments) -> Next {
-        let place = Place {
+        let place = self.take();
+        let next = self.at(place, function, arguments);
+        if matches!(next, Next::Diverged(_)) {
+            // It was not that call, so its place is still to come.
+            self.asked -= 1;
+        }
+        next
+    }
+
+    /// Goes one call further whose arguments are not known yet: others may come before they are.
+    pub fn take(&mut self) -> Place {
+        self.asked += 1;
+        Place {
             run: self.run,
-            number: self.asked + 1,
-        };
-        let next = match self.records.get(self.asked as usize) {
+            number: self.asked,
+        }
+    }
+
+    /// What the call in a place that was taken leads to.
+    pub fn at(&mut self, place: Place, function: Function, arguments: &Arguments) -> Next {
+        let next = match self.records.get(&place.number) {
             Some(record) => match Divergence::between(record, function, arguments) {
                 Some(divergence) => return Next::Diverged(divergence),
                 None => match &record.answer {
@@ -148,7 +167,6 @@ impl Cursor {
             },
             None => self.beyond(place, function, arguments),
         };
-        self.asked += 1;
         self.last = match &next {
             Next::Answer(answer) | Next::Reuse { answer, .. } => Some(answer.fate),
             _ => None,
@@ -198,8 +216,8 @@ impl Cursor {
     /// do what it did before.
     pub fn left_out(&self) -> Option<Divergence> {
         self.records
-            .iter()
-            .skip(self.asked as usize)
+            .range(self.asked + 1..)
+            .map(|(_, record)| record)
             .find(|record| record.function.class().is_write())
             .map(Divergence::missing)
     }

@@ -19,7 +19,7 @@ use crate::{clock, config};
 
 pub use self::http::Http;
 pub use self::outbound::Outbound;
-pub use self::state::{Exhausted, State, Task};
+pub use self::state::{Exhausted, Halted, State, Task};
 
 mod cache;
 mod http;
@@ -290,6 +290,11 @@ fn start_tick(engine: &Engine) -> Result<(), EngineError> {
         .spawn(tick)
         .map_err(|error| EngineError::Setup(error.to_string()))?;
     Ok(())
+}
+
+/// How an attempt ended that was halted.
+pub fn halted(error: &wasmtime::Error) -> Outcome {
+    trap(error, None)
 }
 
 /// How an attempt ended that its guest did not end, when no budget did.

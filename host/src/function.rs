@@ -15,8 +15,6 @@ pub enum Class {
     KvWrite,
     /// It is a function of the delivery and the configuration, so it is not recorded.
     Local,
-    /// It goes to a host that the plugin chose; it is not recorded, and made again when the delivery runs again.
-    Unrecorded,
 }
 
 impl Class {
@@ -27,7 +25,6 @@ impl Class {
             Self::Write => "write",
             Self::KvWrite => "kv-write",
             Self::Local => "local",
-            Self::Unrecorded => "unrecorded",
         }
     }
 
@@ -166,12 +163,13 @@ pub enum Function {
     ConfigGet,
     ConfigJson,
     DeliveryRawJson,
+    HttpRead,
     HttpHandle,
 }
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 67] = [
+    const ROWS: [Row; 68] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),
@@ -279,7 +277,9 @@ impl Function {
             Class::Local,
             None,
         ),
-        row(Self::HttpHandle, "http.handle", Class::Unrecorded, None),
+        // One function of WASI, which asks or changes something by its method.
+        read(Self::HttpRead, "http.read"),
+        write(Self::HttpHandle, "http.handle", Policy::Unknown),
     ];
 
     /// All functions, in the order of the document.
@@ -303,6 +303,11 @@ impl Function {
     /// What a call does.
     pub fn class(self) -> Class {
         self.row().class
+    }
+
+    /// Whether a call changes something in DingTalk or among belfry's timers; plugins may do that less often than ask.
+    pub fn is_send(self) -> bool {
+        self.class() == Class::Write && self != Self::HttpHandle
     }
 
     /// What happens to a call whose end is unknown, unless `bot.toml` says otherwise; `None` where there is no such call.

@@ -12,7 +12,7 @@ use crate::capability::{self, Capability, Refusal};
 use crate::clock::UnixMs;
 use crate::config;
 use crate::egress;
-use crate::engine::{EngineError, Sandbox, State, Task};
+use crate::engine::{self, EngineError, Sandbox, State, Task};
 use crate::health::{Change, Health, Parked};
 use crate::ids::{Generation, PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
@@ -202,7 +202,7 @@ impl Plugin {
     /// Handles one event in a fresh instance.
     pub async fn handle(&self, task: Task) -> Outcome {
         let event = to_guest(&task.envelope, &task.content);
-        let trouble = task.trouble.clone();
+        let (trouble, halted) = (task.trouble.clone(), task.halted.clone());
         let state = State::attempt(self.settings.limits, Arc::new(task));
         let handled = self
             .sandbox
@@ -214,6 +214,9 @@ impl Plugin {
                     .await
             })
             .await;
+        if let Some(error) = halted.take() {
+            return engine::halted(&error);
+        }
         match handled {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(Failure::Retry(retry))) => Outcome::Retry {

@@ -14,7 +14,7 @@ use url::Url;
 use crate::attempt::LastTrouble;
 use crate::clock::UnixMs;
 use crate::effect::Source;
-use crate::engine::Task;
+use crate::engine::{Halted, Task};
 use crate::event::{Content, Envelope, Origin};
 use crate::ids::PluginName;
 use crate::journal::{DeliveryRecord, EventRecord, MemoryJournal, Schedule};
@@ -119,17 +119,17 @@ pub async fn dry_run(
         content,
         client: nobody()?,
         kv: Arc::new(Overlay::new(values)),
-        // Never asked, like the client: the rehearsal stands before both.
+        // Never asked, like the client and the way out: the rehearsal stands before them.
         schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
         // What it sends is captured, so there is nothing to ask about.
         notices: None,
         grant: plugin.grant(),
-        // No way out, so that no request of the plugin leaves either.
-        egress: None,
+        egress: plugin.egress(),
         settings: plugin.config(),
         trouble: LastTrouble::default(),
         source: Source::Given(Arc::clone(&rehearsal) as _),
         outbound: TaskTracker::new(),
+        halted: Halted::default(),
         awaits_dingtalk: AtomicBool::new(false),
     };
     let outcome = plugin.handle(task).await;

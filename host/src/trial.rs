@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::attempt::LastTrouble;
 use crate::config::{self, Config, Grant};
 use crate::effect::Source;
-use crate::engine::{Sandbox, Task};
+use crate::engine::{Halted, Sandbox, Task};
 use crate::event::{Content, Envelope};
 use crate::ids::EventId;
 use crate::journal::{MemoryJournal, Schedule};
@@ -122,6 +122,7 @@ pub async fn run(
             source: Source::Given(Arc::clone(&page) as _),
             outbound: TaskTracker::new(),
             egress: plugin.egress(),
+            halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };
         let outcome = plugin.handle(task).await;

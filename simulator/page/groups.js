@@ -73,7 +73,7 @@ function row(group) {
       el("span", { class: "group-name" }, groupName(group)),
       el("span", { class: "group-time" }, last ? shortTime(last.at) : "")),
     el("span", { class: "group-top" },
-      el("span", { class: "group-last" }, group.disbanded ? "已解散 Disbanded" : last ? `${senderName(last)}: ${previewOf(last.msgtype, last.content)}` : "暂无消息 No messages"),
+      el("span", { class: "group-last" }, group.disbanded ? "已解散 Disbanded" : last ? `${senderName(last)}: ${last.recalled ? "消息已撤回 Recalled" : previewOf(last.msgtype, last.content)}` : "暂无消息 No messages"),
       count > 0 && el("span", { class: "count", "aria-label": `${count} 条未读 unread` }, count > 99 ? "99+" : count))));
 }
 

@@ -1,6 +1,6 @@
 //! What a plugin did is not done again, whatever ended its attempt, and what is in doubt goes by its policy.
 
-use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, bots_texts, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, Web, bots_texts, wait_for, wait_until};
 use serde_json::{Value, json};
 
 const REPLY: &str = "/robot/sendBySession";
@@ -437,4 +437,74 @@ async fn a_delivery_that_wrote_stays_with_its_version_and_is_parked_when_that_is
         ),
         ["one", "two", "three"]
     );
+}
+
+/// Requests of the guest `web`, of which the last is under way when belfry is killed.
+async fn kill_while_it_posts(policy: &str) -> (Stage, Web, Process, Value) {
+    let server = Web::start().await;
+    let address = server.address;
+    let grant = format!(
+        "grant = {{ robot = true, http = [{{ host = \"http://{address}\", private = true }}], {policy} }}"
+    );
+    let plugin = Plugin::new("web", "web")
+        .line(&grant)
+        .line("limits = { wall = \"30s\" }");
+    let stage = Stage::new(&bot(plugin)).await;
+    let belfry = stage.serve(&[]).await;
+    let requests = format!(
+        "GET http://{address}/hello\nPOST http://{address}/size first\nPOST http://{address}/late second"
+    );
+    stage.dingtalk.say(ONCALL, "alice", &requests).await;
+    wait_until("the last request arrived", async || {
+        server.heads().len() == 3
+    })
+    .await;
+    belfry.kill().await;
+    let belfry = stage.serve(&[]).await;
+    let delivery = wait_for("the delivery ends", async || {
+        let delivery = belfry.doors.deliveries("web").await.pop()?;
+        (delivery["state"] != "pending").then_some(delivery)
+    })
+    .await;
+    (stage, server, belfry, delivery)
+}
+
+#[tokio::test]
+async fn requests_to_other_hosts_are_not_made_again_and_the_one_in_doubt_is_told() {
+    let (stage, server, belfry, delivery) = kill_while_it_posts("").await;
+    assert_eq!(delivery["state"], "done", "{delivery}");
+    let answers = stage.dingtalk.answers(ONCALL).await;
+    assert!(
+        answers.len() == 1 && answers[0].starts_with("Error::OutcomeUnknown("),
+        "{answers:?}"
+    );
+    assert_eq!(server.heads().len(), 3);
+    let expected = [
+        "http.read done",
+        "http.handle done",
+        "http.handle unknown",
+        "robot.reply done",
+    ];
+    assert_eq!(calls(&belfry.doors).await, expected);
+}
+
+#[tokio::test]
+async fn a_grant_can_have_a_request_in_doubt_made_again() {
+    let policy = "ambiguous = { \"http.handle\" = \"resend\" }";
+    let (stage, server, belfry, delivery) = kill_while_it_posts(policy).await;
+    assert_eq!(delivery["state"], "done", "{delivery}");
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["200 4 late"]);
+    let heads = server.heads();
+    let paths: Vec<&str> = heads
+        .iter()
+        .filter_map(|head| head.split(' ').nth(1))
+        .collect();
+    assert_eq!(paths, ["/hello", "/size", "/late", "/late"]);
+    let expected = [
+        "http.read done",
+        "http.handle done",
+        "http.handle done",
+        "robot.reply done",
+    ];
+    assert_eq!(calls(&belfry.doors).await, expected);
 }

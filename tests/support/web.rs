@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// | `/size` | the size of the request's body |
 /// | `/redirect?URL` | 302 to the URL |
 /// | `/large` | 4 MiB |
+/// | `/late` | the first request after a minute, later ones `late` at once |
 /// | `/drip` | a byte every 50 ms, for ever |
 /// | `/silence` | nothing, for ever |
 #[derive(Debug, Clone)]
@@ -80,6 +81,18 @@ impl Web {
         let answer = match path {
             "/hello" => whole("hello"),
             "/size" => whole(&size.to_string()),
+            "/late" => {
+                if self
+                    .heads()
+                    .iter()
+                    .filter(|head| head.contains(" /late"))
+                    .count()
+                    == 1
+                {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                whole("late")
+            }
             "/large" => whole(&"x".repeat(4 << 20)),
             "/redirect" => format!(
                 "HTTP/1.1 302 Found\r\nconnection: close\r\nlocation: {query}\r\ncontent-length: 0\r\n\r\n"

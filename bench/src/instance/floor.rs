@@ -44,7 +44,12 @@ impl Floor {
 }
 
 impl Handle for Floor {
-    async fn handle(&self) -> anyhow::Result<()> {
+    type Received = ();
+
+    /// The event is the same for all, and lent.
+    fn receive(&self) {}
+
+    async fn handle(&self, (): ()) -> anyhow::Result<()> {
         let data = Data {
             wasi: WasiCtx::builder().build(),
             table: ResourceTable::new(),

@@ -10,7 +10,7 @@ use belfry::capability::Capability;
 use belfry::clock;
 use belfry::config::{Grant, Limits};
 use belfry::effect::{Begin, Next, Recorder, Source};
-use belfry::engine::{Outbound, Sandbox, State, Task};
+use belfry::engine::{Halted, Outbound, Sandbox, State, Task};
 use belfry::event::{Content, Envelope, Origin};
 use belfry::function::Function;
 use belfry::ids::{DeliveryId, PluginDigest, PluginName};
@@ -92,8 +92,15 @@ impl Ours {
 }
 
 impl Handle for Ours {
+    type Received = (Envelope, Content);
+
+    /// The host has an event of its own each time: what it claimed, and what it read from that.
+    fn receive(&self) -> (Envelope, Content) {
+        (self.envelope.clone(), self.content.clone())
+    }
+
     /// As the runner and the plugin do for a delivery whose text has been read.
-    async fn handle(&self) -> anyhow::Result<()> {
+    async fn handle(&self, (envelope, content): (Envelope, Content)) -> anyhow::Result<()> {
         let id = DeliveryId {
             event: self.envelope.id,
             plugin: self.plugin.clone(),
@@ -103,8 +110,8 @@ impl Handle for Ours {
         let recorder = Arc::new(recorder);
         let task = Task {
             plugin: self.plugin.clone(),
-            envelope: self.envelope.clone(),
-            content: self.content.clone(),
+            envelope,
+            content,
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
@@ -115,6 +122,7 @@ impl Handle for Ours {
             settings: Arc::clone(&self.settings),
             source: Source::Recorded(Arc::clone(&recorder)),
             outbound: self.outbound.clone(),
+            halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };
         let event = to_guest(&task.envelope, &task.content);
@@ -206,7 +214,7 @@ impl robot::Host for AnsweredRobot<'_> {
         let mentions = dingtalk::Mentions::from(mentions);
         let recorder = Arc::clone(recorder);
         let call = async move {
-            let _busy = recorder.busy().await;
+            let _busy = recorder.busy().await?;
             let begun = recorder.call(place, Function::RobotReply, arguments);
             recorder.begin(begun).await?;
             // What the request would be made of lives until it is answered.

@@ -142,8 +142,8 @@ impl Client {
     /// Sends a message to a group (`chat/send`) and answers with its `messageId`.
     pub async fn chat_send(&self, chat_id: &str, message: &Message) -> Result<String, ApiError> {
         limit::given("the chat id", chat_id)?;
-        message.check()?;
-        let body = json!({"chatid": chat_id, "msg": message.to_json()});
+        let message = limit::message("/chat/send", message)?;
+        let body = json!({"chatid": chat_id, "msg": message});
         self.oapi("/chat/send", body, Effect::Write)
             .await?
             .text("messageId")

@@ -1,8 +1,28 @@
 //! What DingTalk takes of a call's arguments; the errors name the limit.
 
-use crate::ApiError;
+use serde_json::Value;
 
 use super::invalid;
+use crate::ApiError;
+
+/// What the pages of both calls that send messages state. They also let markdown have 5000 characters, so a larger
+/// message is sent and DingTalk decides.
+const MESSAGE_BYTES: usize = 2048;
+
+/// The message's JSON, with a word in the log if DingTalk may refuse it for its size.
+pub(super) fn message(path: &str, message: &crate::Message) -> Result<Value, ApiError> {
+    message.check()?;
+    let json = message.to_json();
+    let bytes = json.to_string().len();
+    if bytes > MESSAGE_BYTES {
+        tracing::warn!(
+            path,
+            bytes,
+            "a message is larger than the 2048 bytes that dingtalk documents"
+        );
+    }
+    Ok(json)
+}
 
 /// At most so many pieces.
 pub(super) fn at_most(what: &str, actual: usize, limit: usize) -> Result<(), ApiError> {

@@ -78,8 +78,9 @@ impl Client {
         recipients: &Recipients,
         message: &Message,
     ) -> Result<i64, ApiError> {
-        message.check()?;
-        let mut body = json!({"agent_id": self.agent_id()?, "msg": message.to_json()});
+        let path = path("asyncsend_v2");
+        let message = limit::message(&path, message)?;
+        let mut body = json!({"agent_id": self.agent_id()?, "msg": message});
         match recipients {
             Recipients::Everyone => body["to_all_user"] = json!(true),
             Recipients::Named(named) if named.users.is_empty() && named.departments.is_empty() => {
@@ -97,9 +98,7 @@ impl Client {
                 }
             }
         }
-        let answer = self
-            .oapi(&path("asyncsend_v2"), body, Effect::Write)
-            .await?;
+        let answer = self.oapi(&path, body, Effect::Write).await?;
         answer
             .members()
             .integer("task_id")

@@ -113,9 +113,10 @@ fn api_class(status: u16, code: &str) -> Class {
         Class::Credentials
     } else if has("QpsLimit") || has("Throttling") {
         Class::RateLimited(SECOND)
-    } else if has("QpmLimit") || has("RateLimited") {
-        Class::RateLimited(MINUTE)
-    } else if has("tooFast") || has("too.fast") {
+    } else if ["QpmLimit", "RateLimited", "tooFast", "too.fast"]
+        .into_iter()
+        .any(has)
+    {
         Class::RateLimited(MINUTE)
     } else if status >= 500
         || has("system.error")

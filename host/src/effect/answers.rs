@@ -29,21 +29,52 @@ pub trait Answers: Send + Sync {
 /// world can know.
 pub fn usual(function: Function, number: u32) -> Option<String> {
     Some(match function {
-        Function::ChatCreate => {
+        Function::ChatCreate | Function::ChatCreateScene => {
             format!(r#"{{"Ok":{{"chat_id":"chat-{number}","conversation_id":"cid-{number}"}}}}"#)
         }
         Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
         Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
         Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
+        Function::ApprovalAttachmentSpace => format!(r#"{{"Ok":"space-{number}"}}"#),
+        Function::MediaUpload => format!(r#"{{"Ok":"@media-{number}"}}"#),
         Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
+        Function::RobotSendPeople => {
+            format!(r#"{{"Ok":{{"key":"query-key-{number}","invalid":[],"flow_controlled":[]}}}}"#)
+        }
+        Function::RobotRecall | Function::RobotRecallPeople => {
+            r#"{"Ok":{"keys":[],"failed":[]}}"#.to_owned()
+        }
         Function::ChatUpdate
+        | Function::ChatUpdateScene
+        | Function::ChatAddSceneMembers
+        | Function::ChatRemoveSceneMembers
         | Function::NoticeRecall
+        | Function::NoticeUpdateStatusBar
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
         | Function::ApprovalComment
+        | Function::ApprovalCommentWithFiles
+        | Function::ApprovalRedirect
+        | Function::ApprovalAllowDownload
         | Function::RobotReply
         | Function::ScheduleSet => r#"{"Ok":null}"#.to_owned(),
         Function::ScheduleCancel => r#"{"Ok":true}"#.to_owned(),
+        Function::HttpHandle => r#"{"Ok":{"status":200,"headers":[],"body":""}}"#.to_owned(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::Class;
+
+    #[test]
+    fn every_write_to_the_outside_has_a_usual_answer() {
+        for function in Function::all().filter(|function| function.class() == Class::Write) {
+            let answer = usual(function, 1).unwrap_or_default();
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+            assert!(answer.get("Ok").is_some(), "{function}");
+        }
+    }
 }

@@ -18,12 +18,14 @@ impl Key {
         hash.update(place.number.to_be_bytes());
         hash.update(delivery.plugin.as_str());
         let digest = hash.finalize();
-        Self(
-            digest[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        let digits = digest[..16]
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16));
+        // One text of a known size: every write has a key.
+        let mut text = String::with_capacity(32);
+        text.extend(digits);
+        Self(text)
     }
 
     /// The digits.
@@ -48,6 +50,11 @@ mod tests {
         let key = Key::of(&delivery("a"), place(0, 1));
         assert_eq!(key, Key::of(&delivery("a"), place(0, 1)));
         assert_eq!(key.as_str().len(), 32);
+        assert!(
+            key.as_str()
+                .bytes()
+                .all(|digit| b"0123456789abcdef".contains(&digit))
+        );
         for other in [
             Key::of(&delivery("b"), place(0, 1)),
             Key::of(&delivery("a"), place(1, 1)),

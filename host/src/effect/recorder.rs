@@ -28,6 +28,9 @@ pub enum Halt {
     /// What is recorded is no answer of that function, as after a change of belfry.
     #[error("the recorded answer of {0} cannot be read")]
     Unreadable(Function),
+    /// The attempt is over, so nothing is begun for it any more.
+    #[error("the attempt has ended")]
+    Over,
     /// Nobody gave an answer for the call.
     #[error("there is no answer for {function}: {reason}")]
     Unanswered {
@@ -55,8 +58,8 @@ pub struct Recorder {
     delivery: DeliveryId,
     digest: PluginDigest,
     state: Mutex<State>,
-    /// Held by a write from its beginning to its end, also when its guest is gone.
-    busy: tokio::sync::Mutex<()>,
+    /// Shared by the writes from their beginning to their end, also when their guest is gone.
+    busy: tokio::sync::RwLock<()>,
 }
 
 struct State {
@@ -66,6 +69,7 @@ struct State {
     waiting: Vec<Record>,
     recorded_bytes: usize,
     has_calls: bool,
+    is_closed: bool,
     /// The writes to the outside that were done.
     done: Vec<(Function, Json)>,
 }
@@ -97,33 +101,45 @@ impl Recorder {
             cursor: Cursor::new(effects, begin),
             waiting: Vec::new(),
             recorded_bytes: 0,
+            is_closed: false,
         };
         Self {
             journal,
             delivery,
             digest,
             state: Mutex::new(state),
-            busy: tokio::sync::Mutex::default(),
+            busy: tokio::sync::RwLock::default(),
         }
     }
 
     /// Goes one call further.
     pub fn next(&self, function: Function, arguments: &Arguments) -> Result<Next, Halt> {
         let mut state = self.state();
-        match state.cursor.next(function, arguments) {
-            Next::Diverged(divergence) => {
-                state.waiting.push(Record::Diverged {
-                    place: divergence.place,
-                    called: divergence.called_as_json(),
-                });
-                Err(Halt::Diverged(divergence))
-            }
-            next => Ok(next),
-        }
+        let place = state.cursor.take();
+        state.at(place, function, arguments)
+    }
+
+    /// Takes the next place for a call whose arguments are not known yet.
+    pub fn take(&self) -> Place {
+        self.state().cursor.take()
+    }
+
+    /// As [`Recorder::next`], for a call that has taken its place.
+    pub fn at(
+        &self,
+        place: Place,
+        function: Function,
+        arguments: &Arguments,
+    ) -> Result<Next, Halt> {
+        self.state().at(place, function, arguments)
     }
 
     /// Whether there is room for an answer of so many bytes; takes it.
-    pub fn has_room(&self, bytes: usize) -> bool {
+    pub fn has_room(&self, function: Function, bytes: usize) -> bool {
+        if matches!(function, Function::HttpRead | Function::HttpHandle) {
+            // The plugin's own limits hold for these, `http-answer` and `http-answers`.
+            return true;
+        }
         let mut state = self.state();
         state.recorded_bytes = state.recorded_bytes.saturating_add(bytes);
         bytes <= MAX_ANSWER && state.recorded_bytes <= MAX_ANSWERS
@@ -204,17 +220,22 @@ impl Recorder {
         state.waiting.clear();
     }
 
-    /// For the time of a write.
-    pub async fn busy(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.busy.lock().await
+    /// For the time of a write, unless the attempt is over.
+    pub async fn busy(&self) -> Result<tokio::sync::RwLockReadGuard<'_, ()>, Halt> {
+        let busy = self.busy.read().await;
+        if self.state().is_closed {
+            return Err(Halt::Over);
+        }
+        Ok(busy)
     }
 
-    /// Ends the attempt: waits until the write that its guest left behind has ended, and hands over what is still to be
+    /// Ends the attempt: waits until the writes that its guest left behind have ended, and hands over what is still to be
     /// recorded. Answers with the write that the plugin `returned` without making again, if there is one.
     pub async fn close(&self, returned: bool, retried: Retried) -> Option<Divergence> {
-        let _all_ended = self.busy.lock().await;
+        let _all_ended = self.busy.write().await;
         let (records, left_out) = {
             let mut state = self.state();
+            state.is_closed = true;
             let left_out = state.cursor.left_out().filter(|_| returned);
             let mut records = std::mem::take(&mut state.waiting);
             if let Some(divergence) = &left_out {
@@ -253,5 +274,28 @@ impl Recorder {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn at(
+        &mut self,
+        place: Place,
+        function: Function,
+        arguments: &Arguments,
+    ) -> Result<Next, Halt> {
+        if self.is_closed {
+            return Err(Halt::Over);
+        }
+        match self.cursor.at(place, function, arguments) {
+            Next::Diverged(divergence) => {
+                self.waiting.push(Record::Diverged {
+                    place: divergence.place,
+                    called: divergence.called_as_json(),
+                });
+                Err(Halt::Diverged(divergence))
+            }
+            next => Ok(next),
+        }
     }
 }

@@ -282,6 +282,75 @@ fn a_delivery_belongs_to_the_version_that_wrote_for_it() {
     assert_eq!(pinned_to(&released, UnixMs(0)), None, "a person began anew");
 }
 
+#[test]
+fn a_call_that_is_known_later_keeps_the_place_it_took() {
+    let mut cursor = Cursor::new(Effects::default(), Begin::Again);
+    let early = cursor.take();
+    assert_eq!(
+        cursor.next(SEND, &arguments("b")),
+        Next::Make { place: place(0, 2) }
+    );
+    assert_eq!(early, place(0, 1));
+    assert_eq!(
+        cursor.at(early, GET, &arguments("a")),
+        Next::Make { place: early }
+    );
+}
+
+#[test]
+fn a_call_that_was_cut_off_before_its_record_leaves_a_hole_and_is_made() {
+    let calls = [record(0, 2, SEND, "b", Some(Fate::Done))];
+    let mut cursor = Cursor::new(effects(0, &calls), Begin::Again);
+    let early = cursor.take();
+    let next = cursor.next(SEND, &arguments("b"));
+    assert_eq!(next, Next::Answer(answer(Fate::Done, "0.2")));
+    assert_eq!(
+        cursor.at(early, GET, &arguments("a")),
+        Next::Make { place: early }
+    );
+    assert_eq!(cursor.left_out(), None);
+    // Known in the other order it is the same.
+    let calls = [
+        record(0, 1, GET, "a", Some(Fate::Done)),
+        record(0, 2, SEND, "b", Some(Fate::Done)),
+    ];
+    let mut cursor = Cursor::new(effects(0, &calls), Begin::Again);
+    let early = cursor.take();
+    cursor.next(SEND, &arguments("b"));
+    let next = cursor.at(early, GET, &arguments("x"));
+    assert!(matches!(next, Next::Diverged(_)), "{next:?}");
+}
+
+#[tokio::test]
+async fn nothing_begins_for_an_attempt_that_has_ended() {
+    let delivery = crate::ids::DeliveryId {
+        event: crate::clock::event_id(),
+        plugin: "plugin".into(),
+    };
+    let recorder = Recorder::new(
+        Arc::new(crate::journal::MemoryJournal::default()),
+        delivery,
+        PluginDigest::of(b"plugin"),
+        Effects::default(),
+        Begin::Again,
+    );
+    let early = recorder.take();
+    // Several may be under way, and the end waits for all of them.
+    let (one, another) = (
+        recorder.busy().await.unwrap(),
+        recorder.busy().await.unwrap(),
+    );
+    let mut close = Box::pin(recorder.close(true, Retried::No));
+    assert!(futures_util::poll!(&mut close).is_pending());
+    drop(one);
+    assert!(futures_util::poll!(&mut close).is_pending());
+    drop(another);
+    assert_eq!(close.await, None);
+    assert!(matches!(recorder.busy().await, Err(Halt::Over)));
+    let late = recorder.at(early, GET, &arguments("a"));
+    assert!(matches!(late, Err(Halt::Over)));
+}
+
 /// A deterministic plugin as the cursor sees it: the calls it makes, one after the other.
 fn script() -> impl Strategy<Value = Vec<(Function, String)>> {
     let function = prop::sample::select(vec![SEND, GET, SET]);

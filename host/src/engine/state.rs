@@ -1,7 +1,7 @@
 //! What belongs to one attempt: its guest's WASI, its budgets and the delivery it works on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dingtalk::Client;
@@ -19,7 +19,7 @@ use crate::config::{Grant, Limits};
 use crate::effect::Source;
 use crate::egress;
 use crate::event::{Content, Envelope};
-use crate::function::{Class, Function};
+use crate::function::Function;
 use crate::ids::{EventId, PluginName};
 use crate::journal::Schedule;
 use crate::kv::Kv;
@@ -28,6 +28,24 @@ use crate::kv::Kv;
 #[derive(Debug, thiserror::Error)]
 #[error("a limit of the plugin is reached: {0:?}")]
 pub struct Exhausted(pub Budget);
+
+/// What ends an attempt, found out where nothing can end it: beside the guest, which hears of its call only that it failed.
+/// The next call of the guest, or its end, is then the end of the attempt. Clones share it.
+#[derive(Clone, Default)]
+pub struct Halted(Arc<Mutex<Option<wasmtime::Error>>>);
+
+impl Halted {
+    /// Ends the attempt; the first reason is kept.
+    pub fn set(&self, error: wasmtime::Error) {
+        let mut halted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        halted.get_or_insert(error);
+    }
+
+    /// The reason, if there is one.
+    pub fn take(&self) -> Option<wasmtime::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// What host functions work with.
 pub struct Task {
@@ -57,6 +75,8 @@ pub struct Task {
     pub source: Source,
     /// Runs what must not be cut in half when the guest goes away.
     pub outbound: TaskTracker,
+    /// What a call under way found out that ends the attempt.
+    pub halted: Halted,
     /// Whether the guest waits for DingTalk; stays set if it is ended meanwhile.
     pub awaits_dingtalk: AtomicBool,
 }
@@ -180,7 +200,10 @@ impl State {
         if self.used.calls >= self.limits.calls {
             return Err(Exhausted(Budget::Calls).into());
         }
-        if function.class() == Class::Write {
+        if let Some(error) = task.halted.take() {
+            return Err(error);
+        }
+        if function.is_send() {
             if self.used.sends >= self.limits.sends {
                 return Err(Exhausted(Budget::Sends).into());
             }

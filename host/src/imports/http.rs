@@ -1,4 +1,4 @@
-//! `wasi:http/outgoing-handler`: requests to the hosts that the grant names.
+//! `wasi:http/outgoing-handler`: requests to the hosts that the grant names, recorded like every other host call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,14 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttp, WasiHttpView};
 
-use super::recorded::count;
+use self::record::{Answered, Asked, Failed};
+use super::recorded::{Asking, count};
 use crate::call::Fate;
-use crate::destination::Refusal;
 use crate::egress::{Allowance, EgressError, Request, Response};
-use crate::engine::{Outbound, State, Task};
+use crate::engine::{State, Task};
 use crate::function::Function;
+
+mod record;
 
 /// Time to connect, where a plugin limits only the wait for the answer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,28 +46,31 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         )
 }
 
-/// `handle`: checks and counts the request, and sends it when its body is there.
+/// `handle`: counts the request and takes its place among the calls; it is looked at, recorded and sent when its body is
+/// there.
 fn handle(
     state: &mut State,
     request: Resource<HostOutgoingRequest>,
     options: Option<Resource<RequestOptions>>,
 ) -> wasmtime::Result<Result<Pending, ErrorCode>> {
-    let task = state.call(Function::HttpHandle)?;
-    let request = state.table().delete(request)?;
+    let mut request = state.table().delete(request)?;
     let options = match options {
         Some(options) => state.table().delete(options)?,
         None => RequestOptions::default(),
     };
-    let (request, body) = match read(&task, request) {
-        Ok(read) => read,
-        Err(error) => {
-            tell(&task, &error);
-            count(Function::HttpHandle, Fate::Refused);
-            return Ok(Err(ErrorCode::HttpRequestDenied));
-        }
+    let is_safe = matches!(
+        request.method,
+        types::Method::Get | types::Method::Head | types::Method::Options
+    );
+    let function = if is_safe {
+        Function::HttpRead
+    } else {
+        Function::HttpHandle
     };
+    let task = state.call(function)?;
+    // Before it has a place: what waits for bodies must be bounded.
     let Some(share) = state.traffic().share(state.limits().http_answer) else {
-        count(Function::HttpHandle, Fate::Refused);
+        count(function, Fate::Refused);
         return Ok(Err(ErrorCode::ConnectionLimitReached));
     };
     let Some(deadline) = state.deadline() else {
@@ -81,79 +86,94 @@ fn handle(
         max_body: share.bytes(),
     };
     let most = state.limits().http_request;
+    let place = Asking::begin(&task);
     let pending = spawn(async move {
-        let body = match body {
+        let body = match request.body.take() {
             Some(body) => gather(body, most).await?,
             None => Bytes::new(),
         };
-        let request = Request { body, ..request };
-        let answer = exchange(&task, request, allowance).await;
-        count(
-            Function::HttpHandle,
-            answer.as_ref().map_or_else(fate, |_| Fate::Done),
-        );
-        let answer = answer.map_err(|error| {
-            tell(&task, &error);
-            to_wasi(&error)
-        })?;
-        share.spend(answer.body.len());
-        // What wasi:http would keep alive to read on; the answer is here in whole.
-        let reader = spawn(async {});
-        Ok((whole(answer), reader))
+        let (asked, admitted) = read(&task, request, body);
+        let call = place.asks(function, asked.arguments());
+        let made = {
+            let task = Arc::clone(&task);
+            let admitted = admitted.clone();
+            move || exchange(Arc::clone(&task), admitted.clone(), allowance)
+        };
+        let told = if is_safe {
+            call.read(made()).await
+        } else {
+            let allowed = async { admitted.map(|_| ()) };
+            call.write(allowed, move |_| made()).await
+        };
+        match told {
+            Ok(Ok(answer)) => {
+                let answer = answer.into_response();
+                share.spend(answer.body.len());
+                // What wasi:http would keep alive to read on; the answer is here in whole.
+                let reader = spawn(async {});
+                Ok((whole(answer), reader))
+            }
+            Ok(Err(failed)) => Err(failed.to_wasi()),
+            Err(error) => {
+                // Nothing here can end the attempt; its next call or its end does.
+                task.halted.set(error);
+                Err(Error::ConnectionTerminated)
+            }
+        }
     });
     let pending = HostFutureIncomingResponse::Pending(pending);
     Ok(Ok(state.table().push(pending)?))
 }
 
-/// One request and its answer, both whole: everything that a record of the call needs.
+/// One request and its answer, both whole.
 async fn exchange(
-    task: &Arc<Task>,
-    request: Request,
+    task: Arc<Task>,
+    request: Result<Request, Failed>,
     allowance: Allowance,
-) -> Result<Response, EgressError> {
-    let client = task.egress.clone().ok_or(EgressError::Request)?;
-    let is_safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let call = async move { client.exchange(request, allowance).await };
-    if is_safe {
-        call.await
-    } else {
-        // A guest that is ended meanwhile does not cut the request in half.
-        Outbound::new(&task.outbound, call).await
-    }
+) -> Result<Answered, Failed> {
+    let client = task.egress.clone().ok_or(Failed::Denied)?;
+    let answer = client.exchange(request?, allowance).await;
+    answer.map(Answered::from).map_err(|error| {
+        tell(&task, &error);
+        Failed::from(&error)
+    })
 }
 
-/// Whether a request without an answer can have arrived.
-fn fate(error: &EgressError) -> Fate {
-    match error {
-        EgressError::Refused(_)
-        | EgressError::Request
-        | EgressError::Name
-        | EgressError::Connect(_)
-        | EgressError::Tls(_) => Fate::Refused,
-        _ => Fate::Unknown,
-    }
-}
-
-/// What the guest put together, compared with its grant. The body comes later.
+/// What the guest put together, and whether its grant leads there.
 fn read(
     task: &Task,
     request: HostOutgoingRequest,
-) -> Result<(Request, Option<HyperOutgoingBody>), EgressError> {
+    body: Bytes,
+) -> (Asked, Result<Request, Failed>) {
     let scheme = match &request.scheme {
         None | Some(types::Scheme::Https) => "https",
         Some(types::Scheme::Http) => "http",
         Some(types::Scheme::Other(other)) => other,
     };
-    let client = task.egress.as_ref().ok_or(EgressError::Request)?;
-    let target = client.admit(scheme, request.authority.as_deref().unwrap_or_default())?;
-    let read = Request {
-        method: method(&request.method).ok_or(EgressError::Request)?,
-        target,
-        path: request.path_with_query.unwrap_or_else(|| "/".to_owned()),
-        headers: request.headers.into(),
-        body: Bytes::new(),
+    let authority = request.authority.as_deref().unwrap_or_default();
+    let path = request.path_with_query.clone();
+    let path = path.unwrap_or_else(|| "/".to_owned());
+    let headers: http::HeaderMap = request.headers.into();
+    let name = match &request.method {
+        types::Method::Other(other) => other.clone(),
+        known => method(known).map_or_else(String::new, |method| method.to_string()),
     };
-    Ok((read, request.body))
+    let asked = Asked::new(&name, scheme, authority, &path, &headers, &body);
+    let admitted = (|| {
+        let client = task.egress.as_ref().ok_or(EgressError::Request)?;
+        Ok(Request {
+            target: client.admit(scheme, authority)?,
+            method: method(&request.method).ok_or(EgressError::Request)?,
+            path,
+            headers,
+            body,
+        })
+    })();
+    let admitted = admitted.map_err(|error: EgressError| {
+        tell(task, &error);
+        Failed::Denied
+    });
+    (asked, admitted)
 }
 
 fn method(method: &types::Method) -> Option<Method> {
@@ -198,25 +218,4 @@ fn tell(task: &Task, error: &EgressError) {
     tracing::warn!(
         event = %task.envelope.id, plugin = %task.plugin, error, "a request of the plugin failed"
     );
-}
-
-/// What the guest hears, in the words of WASI.
-fn to_wasi(error: &EgressError) -> Error {
-    match error {
-        EgressError::Refused(Refusal::OutOfReach(..)) => Error::DestinationIpProhibited,
-        EgressError::Refused(_) => Error::HttpRequestDenied,
-        EgressError::Request => Error::HttpRequestUriInvalid,
-        EgressError::Name => Error::DnsError {
-            rcode: None,
-            info_code: None,
-        },
-        EgressError::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Error::ConnectionRefused
-        }
-        EgressError::Connect(_) => Error::DestinationUnavailable,
-        EgressError::Tls(_) => Error::TlsProtocolError,
-        EgressError::Timeout => Error::HttpResponseTimeout,
-        EgressError::TooLarge(most) => Error::HttpResponseBodySize(Some(*most as u64)),
-        _ => Error::HttpProtocolError,
-    }
 }

@@ -38,6 +38,14 @@ pub(super) struct Call {
     task: Arc<Task>,
     function: Function,
     arguments: Arguments,
+    /// Where it stands, if that was settled before it was known what is called.
+    place: Option<Place>,
+}
+
+/// A counted host call that has its place and whose arguments are not known yet.
+pub(super) struct Asking {
+    task: Arc<Task>,
+    place: Option<Place>,
 }
 
 /// How a write is made.
@@ -73,11 +81,43 @@ impl State {
             task: self.call(function)?,
             function,
             arguments: Arguments::new(serde_json::to_string(arguments)?),
+            place: None,
         })
     }
 }
 
+impl Asking {
+    /// Takes the next place.
+    pub(super) fn begin(task: &Arc<Task>) -> Self {
+        let place = match &task.source {
+            Source::Recorded(recorder) => Some(recorder.take()),
+            Source::Given(_) => None,
+        };
+        Self {
+            task: Arc::clone(task),
+            place,
+        }
+    }
+
+    /// The call, now that it is known.
+    pub(super) fn asks(self, function: Function, arguments: Arguments) -> Call {
+        Call {
+            task: self.task,
+            function,
+            arguments,
+            place: self.place,
+        }
+    }
+}
+
 impl Call {
+    fn next(&self, recorder: &Recorder) -> Result<Next, Halt> {
+        match self.place {
+            None => recorder.next(self.function, &self.arguments),
+            Some(place) => recorder.at(place, self.function, &self.arguments),
+        }
+    }
+
     /// The delivery.
     pub(super) fn task(&self) -> Arc<Task> {
         Arc::clone(&self.task)
@@ -98,7 +138,7 @@ impl Call {
                 };
             }
         };
-        match recorder.next(self.function, &self.arguments)? {
+        match self.next(recorder)? {
             Next::Answer(answer) => self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 let told = make.await;
@@ -118,6 +158,8 @@ impl Call {
     where
         F: Future<Output = A> + Send + 'static,
     {
+        // Pinned here, so that the places that await it do not each keep room for it.
+        let allowed = std::pin::pin!(allowed);
         let recorder = match &self.task.source {
             Source::Recorded(recorder) => Arc::clone(recorder),
             Source::Given(answers) => {
@@ -133,7 +175,7 @@ impl Call {
                 return self.given(given);
             }
         };
-        match recorder.next(self.function, &self.arguments)? {
+        match self.next(&recorder)? {
             Next::Answer(answer) => self.replay(&answer.text),
             Next::Reuse { place, of, answer } => {
                 let told = self.replay(&answer.text)?;
@@ -193,7 +235,7 @@ impl Call {
         let tracker = self.task.outbound.clone();
         let policy = self.task.grant.policy(self.function);
         let carried = async move {
-            let _busy = recorder.busy().await;
+            let _busy = recorder.busy().await?;
             let since = clock::now();
             if let Some(stands_for) = begin {
                 let call = recorder.call(place, self.function, self.arguments);
@@ -263,7 +305,7 @@ impl Call {
                 };
             }
         };
-        let place = match recorder.next(self.function, &self.arguments)? {
+        let place = match self.next(recorder)? {
             Next::Answer(answer) => return self.replay(&answer.text),
             Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
                 place
@@ -323,7 +365,7 @@ impl Call {
         let mut told = told;
         let mut kept = answer(&told);
         // What was done once must be told as it was.
-        if stands_for.is_none() && !recorder.has_room(kept.text.expose().len()) {
+        if stands_for.is_none() && !recorder.has_room(self.function, kept.text.expose().len()) {
             told = A::too_large();
             kept = answer(&told);
         }

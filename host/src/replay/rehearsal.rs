@@ -16,8 +16,13 @@ use crate::journal::{Effect, Effects};
 const UNAVAILABLE: &str = r#"{"Err":{"Unavailable":{"code":"belfry.dry-run","message":"a dry run asks nobody, and no answer to this call is recorded"}}}"#;
 /// The same in the words of `schedule`.
 const NO_TIMERS: &str = r#"{"Err":"Unavailable"}"#;
+/// The same in the words of `http`.
+const UNREACHABLE: &str = r#"{"Err":"Unreachable"}"#;
 /// What a write in doubt hears that is not sent again.
 const UNKNOWN: &str = r#"{"Err":{"OutcomeUnknown":{"code":"belfry.outcome","message":"it was begun before, and no answer came"}}}"#;
+
+/// The same in the words of `http`.
+const UNKNOWN_REQUEST: &str = r#"{"Err":"Unknown"}"#;
 
 /// A dry run of one delivery.
 pub(super) struct Rehearsal {
@@ -172,7 +177,7 @@ impl Answers for Rehearsal {
                     (Given::Answer(answer.text), Whence::Record)
                 }
                 Next::Ambiguous { .. } if self.grant.policy(function) == Policy::Unknown => {
-                    let told = recorded.map_or_else(|| Json::new(UNKNOWN), |answer| answer.text);
+                    let told = recorded.map_or_else(|| unknown(function), |answer| answer.text);
                     (Given::Answer(told), Whence::Record)
                 }
                 _ => {
@@ -236,7 +241,15 @@ impl Answers for Rehearsal {
 fn nothing(function: Function) -> Json {
     Json::new(match function {
         Function::ScheduleListTimers => NO_TIMERS,
+        Function::HttpRead | Function::HttpHandle => UNREACHABLE,
         _ => UNAVAILABLE,
+    })
+}
+
+fn unknown(function: Function) -> Json {
+    Json::new(match function {
+        Function::HttpHandle => UNKNOWN_REQUEST,
+        _ => UNKNOWN,
     })
 }
 

@@ -322,7 +322,7 @@ mod tests {
         };
         let told = |fields: &[Field]| form.check(fields).err().map(|error| error.to_string());
         let reason = field("事由", "x");
-        assert_eq!(told(&[reason.clone()]), None);
+        assert_eq!(told(std::slice::from_ref(&reason)), None);
         let days = field(
             r#"["开始时间","结束时间"]"#,
             r#"["2024-02-01","2024-02-02"]"#,

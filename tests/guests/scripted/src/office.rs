@@ -7,7 +7,7 @@ use belfry_plugin::prelude::*;
 use belfry_plugin::robot::SendState;
 
 /// Does a step, if it is one of these.
-pub fn run(word: &str, rest: &str) -> Option<Result<(), Failure>> {
+pub(crate) fn run(word: &str, rest: &str) -> Option<Result<(), Failure>> {
     let done = match word {
         "template" => template(rest),
         "form" => form(rest),
