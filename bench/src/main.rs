@@ -3,9 +3,12 @@
 //!
 //! Usually run by `cargo xtask bench`, which builds what is measured first.
 
+mod ack;
 mod callback;
 mod instance;
 mod journal;
+mod journal_memory;
+mod journal_scale;
 mod languages;
 mod machine;
 mod memory;
@@ -13,6 +16,7 @@ mod places;
 mod process;
 mod push;
 mod report;
+mod restart;
 mod rounds;
 mod routing;
 mod settings;
@@ -46,6 +50,9 @@ struct Options {
     /// How often the two sides of a comparison take turns.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(7..))]
     rounds: u32,
+    /// How many events the journals of `journal-scale` and `restart` have.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..))]
+    events: Option<u32>,
 }
 
 /// One benchmark.
@@ -61,6 +68,14 @@ enum Name {
     Throughput,
     /// Durable appends, against raw inserts.
     Journal,
+    /// Events per second with the journal in its file, against the journal in memory.
+    JournalMemory,
+    /// Appends and claims in a journal of 5 million events, against an empty one.
+    JournalScale,
+    /// Starting with 1,000,000 finished and 10,000 open deliveries.
+    Restart,
+    /// Acknowledgements while 10,000 deliveries wait, against none.
+    Ack,
     /// Resident memory with ten plugins.
     Memory,
     /// What a plugin's events take beside hostile plugins, against without.
@@ -112,7 +127,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
             .to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned());
         eprintln!("bench: {title}");
-        let lines = run(*name, &places, rounds).await;
+        let lines = run(*name, &places, rounds, options.events).await;
         report.add(lines.with_context(|| format!("cannot measure {title}"))?);
     }
     report.print();
@@ -121,13 +136,22 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(name: Name, places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
+async fn run(
+    name: Name,
+    places: &Places,
+    rounds: Rounds,
+    events: Option<u32>,
+) -> anyhow::Result<Vec<Line>> {
     match name {
         Name::Callback => callback::measure(places, rounds),
         Name::Instance => instance::measure(places, rounds).await,
         Name::Languages => languages::measure(places, rounds).await,
         Name::Throughput => throughput::measure(places, rounds).await,
         Name::Journal => journal::measure(places, rounds).await,
+        Name::JournalMemory => journal_memory::measure(places, rounds).await,
+        Name::JournalScale => journal_scale::measure(places, rounds, events).await,
+        Name::Restart => restart::measure(places, rounds, events).await,
+        Name::Ack => ack::measure(places, rounds).await,
         Name::Memory => memory::measure(places).await,
         Name::Zoo => zoo::measure(places, rounds).await,
         Name::Routing => routing::measure(places, rounds).await,

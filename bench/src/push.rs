@@ -1,6 +1,8 @@
 //! Pushes robot messages to a host, as DingTalk does, and waits for what the plugins answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -262,6 +264,71 @@ pub(crate) async fn push_words(
         tokio::time::sleep(pause).await;
     }
     Ok(())
+}
+
+/// How long messages are pushed whose acknowledgement is all that is waited for.
+#[derive(Clone, Copy)]
+pub(crate) enum Acks {
+    /// For a time.
+    For(Duration),
+    /// So many in all.
+    Count(usize),
+}
+
+/// Pushes messages, each in a conversation of its own and so many at one time, and waits for no answer of a plugin. Says how
+/// long each took to be acknowledged.
+pub(crate) async fn push_for_acks(
+    host: SocketAddr,
+    senders: usize,
+    acks: Acks,
+) -> anyhow::Result<Vec<Duration>> {
+    let start = Instant::now();
+    let left = Arc::new(AtomicUsize::new(match acks {
+        Acks::For(_) => usize::MAX,
+        Acks::Count(count) => count,
+    }));
+    let mut running = JoinSet::new();
+    for _ in 0..senders {
+        let left = Arc::clone(&left);
+        running.spawn(async move {
+            let mut connection = connect(host).await?;
+            let timestamp = clock::now().0.to_string();
+            let sign = sign(&timestamp);
+            let mut took = Vec::new();
+            let take = |left: usize| left.checked_sub(1);
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+            {
+                if let Acks::For(time) = acks
+                    && start.elapsed() >= time
+                {
+                    break;
+                }
+                let message = Message {
+                    conversation: &format!("cid-ack-{}", clock::event_id()),
+                    text: "hello, what is the state of the deployment?",
+                    webhook: String::new(),
+                };
+                let request = request(&timestamp, &sign, message.json())?;
+                let pushed = Instant::now();
+                let response = connection.send_request(request).await?;
+                let status = response.status();
+                response.into_body().collect().await?;
+                ensure!(
+                    status.is_success(),
+                    "the host answered a message with {status}"
+                );
+                took.push(pushed.elapsed());
+            }
+            anyhow::Ok(took)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        all.extend(ended??);
+    }
+    Ok(all)
 }
 
 fn request(timestamp: &str, sign: &str, body: String) -> anyhow::Result<Request<Full<Bytes>>> {

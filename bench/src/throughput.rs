@@ -69,5 +69,9 @@ async fn start(
         settings: ECHO,
     }];
     let config = settings::write(&folder, &Listeners::any(), upstream, &plugins)?;
-    Host::start_with(&config, Overrides { run }).await
+    let overrides = Overrides {
+        run,
+        ..Overrides::default()
+    };
+    Host::start_with(&config, overrides).await
 }

@@ -20,7 +20,7 @@ use crate::engine;
 use crate::engine::Sandbox;
 use crate::imports;
 use crate::ingress::{self, Backfill, Clockwork, Followup, Ingress, Outages, Register, Steward};
-use crate::journal::{Journal, Schedule, SqliteJournal};
+use crate::journal::{Journal, MemoryJournal, Schedule, SqliteJournal, Timers};
 use crate::kv::{Kv, SqliteKv};
 use crate::meter::{self, Meter, Metric};
 use crate::plugin::Summary;
@@ -98,6 +98,8 @@ pub struct Host {
 pub struct Overrides {
     /// Runs deliveries instead of the plugins.
     pub run: Option<Arc<dyn Run>>,
+    /// Keeps events, deliveries and timers instead of the file.
+    pub journal: Option<Arc<MemoryJournal>>,
 }
 
 impl Host {
@@ -131,7 +133,10 @@ impl Host {
         let snapshot = Snapshot::new(active, waker.clone());
 
         let sqlite = Arc::new(SqliteJournal::open(store.clone()).await?);
-        let journal: Arc<dyn Journal> = Arc::clone(&sqlite) as _;
+        let (journal, timers): (Arc<dyn Journal>, Arc<dyn Timers>) = match overrides.journal {
+            Some(memory) => (Arc::clone(&memory) as _, memory),
+            None => (Arc::clone(&sqlite) as _, Arc::clone(&sqlite) as _),
+        };
         let kv: Arc<dyn Kv> = Arc::new(SqliteKv::new(store.clone()));
         let register = Register::new(Arc::clone(&kv));
         let outbound = TaskTracker::new();
@@ -139,23 +144,23 @@ impl Host {
         let stop_operators = CancellationToken::new();
         let clockwork = Clockwork {
             snapshot: snapshot.clone(),
-            timers: Arc::clone(&sqlite) as _,
+            timers: Arc::clone(&timers),
             waker: waker.clone(),
             was_set: Waker::default(),
         };
         let followup = Followup {
             snapshot: snapshot.clone(),
-            timers: Arc::clone(&sqlite) as _,
+            timers: Arc::clone(&timers),
             waker: waker.clone(),
             was_sent: Waker::default(),
         };
         let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
-            journal: Arc::clone(&sqlite),
+            journal: sqlite,
             keep,
         };
-        let notices = Schedule::new(Arc::clone(&sqlite) as _, followup.was_sent.clone());
-        let schedule = Schedule::new(sqlite, clockwork.was_set.clone());
+        let notices = Schedule::new(Arc::clone(&timers), followup.was_sent.clone());
+        let schedule = Schedule::new(timers, clockwork.was_set.clone());
         let run = overrides.run.unwrap_or_else(|| {
             Arc::new(Runner {
                 snapshot: snapshot.clone(),

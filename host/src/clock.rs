@@ -31,6 +31,11 @@ pub fn instant() -> Instant {
     Instant::now()
 }
 
+/// Random bytes that nobody else knows.
+pub fn secret() -> [u8; 16] {
+    uuid::Uuid::new_v4().into_bytes()
+}
+
 /// The place of the last event id in the order of ids.
 static LAST: AtomicI64 = AtomicI64::new(0);
 

@@ -22,7 +22,9 @@ pub use self::timers::{
 mod amend;
 mod claim;
 mod effect;
+mod known;
 mod memory;
+mod queue;
 mod sqlite;
 mod timers;
 
@@ -264,7 +266,7 @@ pub struct Open {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Appends an event and its deliveries, or recognises that it was appended before. It does not wait for a place
-    /// in a full queue.
+    /// in a full queue, and takes no more when very many deliveries are open.
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError>;
 
     /// Claims deliveries that are due for free places. Of one plugin and key only the oldest open one is ever due, and

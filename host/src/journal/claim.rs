@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Places;
 use crate::clock::UnixMs;
-use crate::ids::{DeliveryId, PluginName};
+use crate::ids::PluginName;
 
 /// A delivery whose turn it is within its key.
 pub(super) struct Candidate<T> {
@@ -27,17 +27,6 @@ pub(super) fn first_due(
         let behind = i64::try_from(behind).unwrap_or(0);
         (plugin, UnixMs(received_at.0.saturating_sub(behind)))
     })
-}
-
-/// The places each plugin holds.
-pub(super) fn places_held<'a>(
-    claimed: impl IntoIterator<Item = &'a DeliveryId>,
-) -> HashMap<PluginName, usize> {
-    let mut held = HashMap::new();
-    for id in claimed {
-        *held.entry(id.plugin.clone()).or_default() += 1;
-    }
-    held
 }
 
 /// One place in so many is kept for plugins that hold none.

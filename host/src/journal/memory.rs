@@ -1,12 +1,13 @@
 //! The journal in memory: the same contract without a disk, for tests and as a yardstick.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::amend::SKIPPED;
-use super::claim::{Candidate, choose, first_due, places_held};
+use super::claim::first_due;
+use super::queue::{self, Queue, Turn};
 use super::{
     Amended, Appended, Change, Claimed, Claims, DeliveryRecord, Effect, Effects, Ending,
     EventRecord, Filter, Journal, JournalError, NewEvent, Open, Place, Places, Record, Selection,
@@ -27,10 +28,10 @@ pub struct MemoryJournal(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    events: BTreeMap<u64, Entry>,
-    sequence: HashMap<EventId, u64>,
+    /// By their places in the order of ids.
+    events: BTreeMap<i64, Entry>,
     dedupe: HashMap<(String, String), (EventId, UnixMs)>,
-    claimed: HashSet<DeliveryId>,
+    queue: Queue,
     timers: BTreeMap<(PluginName, String), Timer>,
     effects: HashMap<DeliveryId, Effects>,
 }
@@ -43,7 +44,7 @@ struct Entry {
 
 struct Delivery {
     plugin: PluginName,
-    key: String,
+    key: Option<Arc<str>>,
     state: State,
     attempts: u32,
     spared: u32,
@@ -51,24 +52,17 @@ struct Delivery {
     reason: Option<String>,
 }
 
-impl Inner {
-    /// Plugin and key of every claimed delivery.
-    fn held_keys(&self) -> HashSet<(PluginName, String)> {
-        let key = |id: &DeliveryId| {
-            let entry = self.events.get(self.sequence.get(&id.event)?)?;
-            let mut deliveries = entry.deliveries.iter();
-            let delivery = deliveries.find(|delivery| delivery.plugin == id.plugin)?;
-            Some((id.plugin.clone(), delivery.key.clone()))
-        };
-        self.claimed.iter().filter_map(key).collect()
-    }
-}
-
 impl MemoryJournal {
     /// Forgets what is claimed, as a crash does.
     #[cfg(test)]
     pub(super) fn forget_claims(&self) {
-        self.inner().claimed.clear();
+        self.inner().queue.forget_claims();
+    }
+
+    /// Takes no more open deliveries than these.
+    #[cfg(test)]
+    pub(super) fn limit(&self, room: usize) {
+        self.inner().queue.limit(room);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -138,6 +132,9 @@ impl Journal for MemoryJournal {
             key,
             plugins,
         } = event;
+        if !inner.queue.has_room(plugins.len()) {
+            return Err(JournalError::Full);
+        }
         if let Some(dedupe) = dedupe {
             let name = (envelope.app.to_string(), dedupe.key);
             if let Some((id, first)) = inner.dedupe.get(&name) {
@@ -151,9 +148,10 @@ impl Journal for MemoryJournal {
                 .dedupe
                 .insert(name, (envelope.id, envelope.received_at));
         }
-        let key = key.unwrap_or_else(|| envelope.id.to_string());
-        let deliveries = first_due(envelope.received_at, &plugins)
-            .map(|(plugin, due_at)| Delivery {
+        let key: Option<Arc<str>> = key.map(Into::into);
+        let mut deliveries = Vec::new();
+        for (plugin, due_at) in first_due(envelope.received_at, &plugins) {
+            deliveries.push(Delivery {
                 plugin: plugin.clone(),
                 key: key.clone(),
                 state: State::Pending,
@@ -161,63 +159,33 @@ impl Journal for MemoryJournal {
                 spared: 0,
                 due_at,
                 reason: None,
-            })
-            .collect();
-        let sequence = inner
-            .events
-            .last_key_value()
-            .map_or(1, |(last, _)| last + 1);
-        inner.sequence.insert(envelope.id, sequence);
-        inner.events.insert(
-            sequence,
-            Entry {
-                envelope,
-                kind: kind.as_str(),
-                deliveries,
-            },
-        );
+            });
+            let entry =
+                queue::Entry::new(envelope.id, key.clone(), envelope.received_at, due_at).stored();
+            inner.queue.insert(plugin, entry);
+        }
+        let entry = Entry {
+            kind: kind.as_str(),
+            deliveries,
+            envelope,
+        };
+        inner.events.insert(entry.envelope.id.order(), entry);
         Ok(Appended::New)
     }
 
     async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
         let mut inner = self.inner();
-        // A claimed delivery holds its key, also against an older one that a person made run again.
-        let mut keys = inner.held_keys();
-        let mut ready = Vec::new();
-        for entry in inner.events.values() {
-            let open = entry
-                .deliveries
-                .iter()
-                .filter(|delivery| delivery.state == State::Pending);
-            for delivery in open {
-                let (event, plugin) = (entry.envelope.id, delivery.plugin.clone());
-                let id = DeliveryId {
-                    event,
-                    plugin: plugin.clone(),
-                };
-                let is_first = keys.insert((delivery.plugin.clone(), delivery.key.clone()));
-                if is_first {
-                    let envelope = entry.envelope.clone();
-                    let value = Claimed {
-                        has_effects: inner.effects.contains_key(&id),
-                        id,
-                        attempts: delivery.attempts,
-                        spared: delivery.spared,
-                        envelope,
-                    };
-                    ready.push(Candidate {
-                        due_at: delivery.due_at,
-                        plugin,
-                        value,
-                    });
-                }
-            }
-        }
-        ready.sort_by_key(|candidate| candidate.due_at);
-        let (due, next_due) = choose(ready, places_held(&inner.claimed), now, &places);
-        inner
-            .claimed
-            .extend(due.iter().map(|claimed| claimed.id.clone()));
+        let (turns, next_due) = inner.queue.claim(now, &places);
+        let due = turns.into_iter().filter_map(|Turn { id, entry }| {
+            Some(Claimed {
+                attempts: entry.attempts,
+                spared: entry.spared,
+                has_effects: inner.effects.contains_key(&id),
+                envelope: inner.events.get(&id.event.order())?.envelope.clone(),
+                id,
+            })
+        });
+        let due = due.collect();
         Ok(Claims { due, next_due })
     }
 
@@ -228,9 +196,10 @@ impl Journal for MemoryJournal {
         now: UnixMs,
     ) -> Result<(), JournalError> {
         let mut inner = self.inner();
-        let sequence = inner.sequence.get(&id.event).copied();
-        let delivery = sequence
-            .and_then(|sequence| inner.events.get_mut(&sequence))
+        let Inner { events, queue, .. } = &mut *inner;
+        let delivery = events
+            .get_mut(&id.event.order())
+            .filter(|entry| entry.envelope.id == id.event)
             .and_then(|entry| {
                 entry
                     .deliveries
@@ -247,13 +216,16 @@ impl Journal for MemoryJournal {
         if let Ending::Retry { spared: true, .. } = ending {
             delivery.spared += 1;
         }
+        match ending {
+            Ending::Retry { at, spared, .. } => queue.retry(id, at, spared),
+            _ => drop(queue.remove(id)),
+        }
         (delivery.state, delivery.reason, delivery.due_at) = match ending {
             Ending::Done => (State::Done, None, now),
             Ending::Retry { at, reason, .. } => (State::Pending, Some(reason), at),
             Ending::Parked { reason } => (State::Parked, Some(reason), now),
             Ending::Dead { reason } => (State::Dead, Some(reason), now),
         };
-        inner.claimed.remove(id);
         Ok(())
     }
 
@@ -266,7 +238,7 @@ impl Journal for MemoryJournal {
         let mut inner = self.inner();
         let Inner {
             events,
-            claimed,
+            queue,
             effects,
             ..
         } = &mut *inner;
@@ -296,22 +268,27 @@ impl Journal for MemoryJournal {
                     event: id,
                     plugin: delivery.plugin.clone(),
                 };
-                if claimed.contains(&place) {
+                if !queue.hold(&place) {
                     amended.running += 1;
                     continue;
                 }
+                queue.let_go(&place);
                 amended.deliveries += 1;
                 match change {
                     None => {}
                     Some(Change::Retry) => {
                         (delivery.state, delivery.due_at) = (State::Pending, now);
                         (delivery.attempts, delivery.spared) = (0, 0);
+                        let key = delivery.key.clone();
+                        let again = queue::Entry::new(id, key, received_at, now).stored();
+                        queue.insert(&delivery.plugin, again);
                         if let Some(effects) = effects.get_mut(&place) {
                             effects.run += 1;
                             effects.released = effects.run;
                         }
                     }
                     Some(Change::Skip) => {
+                        queue.remove(&place);
                         delivery.state = State::Done;
                         delivery.reason = Some(SKIPPED.to_owned());
                     }
@@ -323,9 +300,11 @@ impl Journal for MemoryJournal {
 
     async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
         let mut inner = self.inner();
-        let sequence = inner.sequence.get(&id.event).copied();
-        let entry = sequence.and_then(|sequence| inner.events.get_mut(&sequence));
-        let Some(entry) = entry else { return Ok(false) };
+        let Inner { events, queue, .. } = &mut *inner;
+        let entry = events.get_mut(&id.event.order());
+        let Some(entry) = entry.filter(|entry| entry.envelope.id == id.event) else {
+            return Ok(false);
+        };
         if entry
             .deliveries
             .iter()
@@ -333,9 +312,12 @@ impl Journal for MemoryJournal {
         {
             return Ok(false);
         }
+        let key: Option<Arc<str>> = Some(key.into());
+        let given = queue::Entry::new(id.event, key.clone(), entry.envelope.received_at, now);
+        queue.insert(&id.plugin, given.stored());
         entry.deliveries.push(Delivery {
             plugin: id.plugin.clone(),
-            key: key.to_owned(),
+            key,
             state: State::Pending,
             attempts: 0,
             spared: 0,
@@ -389,7 +371,10 @@ impl Journal for MemoryJournal {
                     state: delivery.state,
                     attempts: delivery.attempts,
                     reason: delivery.reason.clone(),
-                    key: delivery.key.clone(),
+                    key: delivery
+                        .key
+                        .as_deref()
+                        .map_or_else(|| entry.envelope.id.to_string(), str::to_owned),
                     due_at: (delivery.state == State::Pending).then(|| timestamp(delivery.due_at)),
                     calls: filter
                         .id

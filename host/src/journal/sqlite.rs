@@ -1,63 +1,99 @@
 //! The journal in SQLite.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::Row;
 
-use super::claim::{Candidate, choose, first_due, places_held};
+use self::append::{NewRow, append, settle};
+use self::claim::DeliveryRow;
+use self::list::{count, list};
+use self::state::Shared;
+use super::known::Secret;
+use super::queue::Turn;
 use super::{
     Amended, Appended, Change, Claimed, Claims, Effect, Effects, Ending, EventRecord, Filter,
     Journal, JournalError, NewEvent, Open, Places, Record, Selection, State,
 };
 use crate::clock::{self, UnixMs};
-use crate::event::{Envelope, Origin};
-use crate::ids::{DeliveryId, EventId, PluginName};
+use crate::ids::{DeliveryId, EventId};
 use crate::store::Join;
 use crate::store::sqlite::{Store, StoreError, open_reader};
 
 mod amend;
+mod append;
 mod backfill;
+mod claim;
 mod effects;
 mod list;
+mod load;
+mod mark;
 mod prune;
+mod state;
 mod sums;
 mod timers;
 mod verify;
 
 pub use self::backfill::StartedApproval;
 
-use self::list::{list, open};
-use self::sums::Sums;
-
-/// Claimed deliveries with their keys.
-type Held = HashMap<DeliveryId, String>;
-
 /// A journal in a [`Store`].
+///
+/// The file has what arrived and what became of it. What is open and which dedupe keys are known is kept in memory as well,
+/// filled from the file at the start and changed by the writer's thread right after each commit: a claim asks no table whose
+/// turn it is. Claims live in memory only: after a crash what was claimed is due again.
 pub struct SqliteJournal {
     store: Store,
-    /// Claims live in memory only: after a crash what was claimed is due again.
-    claimed: Mutex<Held>,
-    /// Held while deliveries are claimed or changed by a person, so that neither sees the other half done.
-    gate: tokio::sync::Mutex<()>,
+    shared: Arc<Shared>,
+    secret: Secret,
 }
 
 impl SqliteJournal {
     /// The journal in an open store. New event ids will come after those it has.
     pub async fn open(store: Store) -> Result<Self, JournalError> {
-        let last: Option<i64> = store
-            .read(|connection| {
-                connection.query_row("SELECT max(seq) FROM event", [], |row| row.get(0))
-            })
+        let found = store
+            .read(|connection| Ok(mark::secret(connection)))
             .await?;
-        clock::ids_go_on_after(last.unwrap_or(0));
-        Ok(Self {
+        // A new one comes into the file with the first mark.
+        let secret = found.unwrap_or_else(clock::secret);
+        let load::Loaded {
+            state,
+            last,
+            damaged,
+            repair,
+            mark,
+        } = store
+            .read(move |connection| load::load(connection, &secret))
+            .await?;
+        clock::ids_go_on_after(last);
+        let journal = Self {
             store,
-            claimed: Mutex::default(),
-            gate: tokio::sync::Mutex::default(),
-        })
+            shared: Arc::new(Shared::new(state)),
+            secret,
+        };
+        if !repair.is_empty() {
+            let mark = found.is_none().then_some(mark);
+            let repaired = journal
+                .store
+                .write(move |connection| repair.write(connection, &secret, mark.as_ref()));
+            if let Err(error) = repaired.await {
+                tracing::error!(%error, "cannot write anew what is known of dedupe keys");
+            }
+        }
+        for id in damaged {
+            let (event, plugin) = (id.event, &id.plugin);
+            tracing::error!(%event, %plugin, "a delivery is damaged and parked");
+            let row = DeliveryRow::damaged(id, 0, 0, clock::now());
+            let parked = journal.store.write(move |connection| row.write(connection));
+            if let Err(error) = parked.await {
+                // It is in no queue, so it does not run in this process either way.
+                tracing::error!(%error, "cannot park a damaged delivery");
+            }
+        }
+        // After damage everything was read; the next start shall be quick again.
+        journal.shared.want_mark(&mut journal.shared.lock());
+        journal.mark_if_wanted();
+        Ok(journal)
     }
 
     /// Closes the store under it, so that another can open the file.
@@ -66,14 +102,163 @@ impl SqliteJournal {
         self.store.clone().close().await;
     }
 
+    /// Appends very many events in few transactions, done or open: how a benchmark comes to a large journal.
+    #[doc(hidden)]
+    pub async fn fill(&self, events: Vec<NewEvent>, are_done: bool) -> Result<(), JournalError> {
+        let rows: Vec<NewRow> = events
+            .into_iter()
+            .map(|event| NewRow::of(event, &self.secret))
+            .collect();
+        let rows = Arc::new(rows);
+        let (of_settle, shared) = (Arc::clone(&rows), Arc::clone(&self.shared));
+        let filled = self.store.write_then(
+            {
+                let shared = Arc::clone(&shared);
+                move |connection| {
+                    let mut all = Vec::with_capacity(rows.len());
+                    for row in &*rows {
+                        all.push(append(connection, row, &shared)?);
+                        let done = row.ids().filter(|_| are_done);
+                        done.map(|id| DeliveryRow::done(id, row.received_at()))
+                            .try_for_each(|done| done.write(connection))?;
+                    }
+                    Ok(all)
+                }
+            },
+            move |written| {
+                for (index, row) in of_settle.iter().enumerate() {
+                    settle(row, written.and_then(|all| all.get(index)), &shared);
+                    let mut state = shared.lock();
+                    for id in row.ids().filter(|_| are_done && written.is_some()) {
+                        state.queue.remove(&id);
+                    }
+                }
+            },
+        );
+        filled.await?;
+        self.mark_if_wanted();
+        Ok(())
+    }
+
+    /// Makes a fingerprint that is not its own lead to an event.
+    #[cfg(test)]
+    pub(super) fn confuse(&self, app: &str, key: &str, event: EventId) {
+        let print = super::known::Print::of(&self.secret, app, key);
+        self.shared.lock().known.insert(print, event.order());
+    }
+
+    /// How many dedupe keys are kept in memory.
+    #[cfg(test)]
+    pub(super) fn known_keys(&self) -> usize {
+        self.shared.lock().known.len()
+    }
+
+    /// Changes the file behind the journal's back.
+    #[cfg(test)]
+    pub(super) async fn execute(&self, sql: &'static str) -> usize {
+        let changed = self
+            .store
+            .write(move |connection| connection.execute(sql, []));
+        changed.await.unwrap()
+    }
+
+    /// Answers a query of one number.
+    #[cfg(test)]
+    pub(super) async fn number(&self, sql: &'static str) -> i64 {
+        let number = self
+            .store
+            .read(move |connection| connection.query_row(sql, [], |row| row.get(0)));
+        number.await.unwrap()
+    }
+
+    /// How SQLite goes about a query.
+    #[cfg(test)]
+    pub(super) async fn plan(&self, query: &'static str) -> String {
+        let plan = self.store.read(move |connection| {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
+            let mut rows = explain.raw_query();
+            let mut plan = String::new();
+            while let Some(row) = rows.next()? {
+                plan.push_str(&row.get::<_, String>(3)?);
+                plan.push('\n');
+            }
+            Ok(plan)
+        });
+        plan.await.unwrap()
+    }
+
+    /// Takes no more open deliveries than these.
+    #[cfg(test)]
+    pub(super) fn limit(&self, room: usize) {
+        self.shared.lock().queue.limit(room);
+    }
+
     /// Lists events of a file that another process may be writing.
     pub fn list_file(path: &Path, filter: &Filter) -> Result<Vec<EventRecord>, JournalError> {
         let connection = open_reader(path)?;
         Ok(list(&connection, filter).map_err(StoreError::from)?)
     }
 
-    fn claimed(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether so many more deliveries may be open.
+    fn check_room(&self, deliveries: usize) -> Result<(), JournalError> {
+        let has_room = self.shared.lock().queue.has_room(deliveries);
+        has_room.then_some(()).ok_or(JournalError::Full)
+    }
+
+    /// Has a mark written, if it is time for one.
+    fn mark_if_wanted(&self) {
+        if !self.shared.takes_mark() {
+            return;
+        }
+        let (secret, shared) = (self.secret, Arc::clone(&self.shared));
+        let of_settle = Arc::clone(&shared);
+        let sent = self.store.try_write_later_then(
+            move |connection| mark::advance(connection, &shared, &secret),
+            move |upto| mark::settle(&of_settle, upto.copied().flatten()),
+        );
+        if sent.is_err() {
+            mark::settle(&self.shared, None);
+        }
+    }
+
+    /// Parks what a plugin must not see.
+    async fn park_damaged(
+        &self,
+        turn: Turn,
+        error: &rusqlite::Error,
+        now: UnixMs,
+    ) -> Result<(), JournalError> {
+        let Turn { id, entry } = turn;
+        let (event, plugin) = (id.event, &id.plugin);
+        tracing::error!(%event, %plugin, %error, "a delivery is damaged and parked");
+        let row = DeliveryRow::damaged(id.clone(), entry.attempts, entry.spared, now);
+        let shared = Arc::clone(&self.shared);
+        let parked = self.store.write_then(
+            move |connection| row.write(connection),
+            move |done| match done {
+                Some(()) => drop(shared.lock().queue.remove(&id)),
+                None => shared.lock().queue.release(&id),
+            },
+        );
+        Ok(parked.await?)
+    }
+}
+
+/// Gives back what was claimed and did not reach whoever claimed it.
+struct Unclaim<'a> {
+    shared: &'a Shared,
+    turns: Vec<DeliveryId>,
+}
+
+impl Drop for Unclaim<'_> {
+    fn drop(&mut self) {
+        if self.turns.is_empty() {
+            return;
+        }
+        let mut state = self.shared.lock();
+        for id in &self.turns {
+            state.queue.release(id);
+        }
     }
 }
 
@@ -89,24 +274,75 @@ impl From<StoreError> for JournalError {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, event: NewEvent) -> Result<Appended, JournalError> {
-        let sums = Sums::of(&event);
-        Ok(self
-            .store
-            .try_write(move |connection| append(connection, &event, &sums))
-            .await?)
+        self.check_room(event.plugins.len())?;
+        let row = Arc::new(NewRow::of(event, &self.secret));
+        let (of_settle, shared) = (Arc::clone(&row), Arc::clone(&self.shared));
+        let written = self.store.try_write_then(
+            {
+                let shared = Arc::clone(&shared);
+                move |connection| append(connection, &row, &shared)
+            },
+            move |written| settle(&of_settle, written, &shared),
+        );
+        let written = written.await?;
+        self.mark_if_wanted();
+        Ok(written.appended)
     }
 
     async fn claim_due(&self, now: UnixMs, places: Places) -> Result<Claims, JournalError> {
-        let _gate = self.gate.lock().await;
-        let taken = self.claimed().clone();
-        // Through the writer, so that nothing is claimed between the append of an event and its commit.
-        let (claims, keys) = self
-            .store
-            .write(move |connection| claim_due(connection, &taken, now, &places))
-            .await?;
-        let ids = claims.due.iter().map(|claimed| claimed.id.clone());
-        self.claimed().extend(ids.zip(keys));
-        Ok(claims)
+        let (turns, mut claimed, next_due) = {
+            let mut state = self.shared.lock();
+            let (turns, next_due) = state.queue.claim(now, &places);
+            let claimed: Vec<Option<Claimed>> = turns
+                .iter()
+                .map(|Turn { id, entry }| {
+                    let envelope = entry.is_fresh.then(|| state.recent.take(id.event))??;
+                    Some(Claimed {
+                        id: id.clone(),
+                        attempts: entry.attempts,
+                        spared: entry.spared,
+                        has_effects: false,
+                        envelope,
+                    })
+                })
+                .collect();
+            (turns, claimed, next_due)
+        };
+        let mut unclaim = Unclaim {
+            shared: &self.shared,
+            turns: turns.iter().map(|turn| turn.id.clone()).collect(),
+        };
+        let mut next_due = next_due;
+        let unread: Vec<(usize, Turn)> = turns
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| claimed[*index].is_none())
+            .collect();
+        if !unread.is_empty() {
+            let read = self.store.read(move |connection| {
+                let read = unread.into_iter().map(|(index, turn)| {
+                    let found = match claim::read(connection, &turn) {
+                        Err(error) if !is_damage(&error) => return Err(error),
+                        found => found,
+                    };
+                    Ok((index, turn, found))
+                });
+                read.collect::<rusqlite::Result<Vec<_>>>()
+            });
+            for (index, turn, found) in read.await? {
+                match found {
+                    Ok(found) => claimed[index] = Some(found),
+                    Err(error) => {
+                        // It lets its key go, so there may be more at once.
+                        next_due = Some(now);
+                        self.park_damaged(turn, &error, now).await?;
+                    }
+                }
+            }
+        }
+        unclaim.turns.clear();
+        let due = claimed.into_iter().flatten().collect();
+        Ok(Claims { due, next_due })
     }
 
     async fn finish(
@@ -115,12 +351,43 @@ impl Journal for SqliteJournal {
         ending: Ending,
         now: UnixMs,
     ) -> Result<(), JournalError> {
-        let delivery = id.clone();
-        self.store
-            .write(move |connection| finish(connection, &delivery, &ending, now))
-            .await?;
-        self.claimed().remove(id);
-        Ok(())
+        let (attempts, spared) = {
+            let state = self.shared.lock();
+            let entry = state.queue.get(id).ok_or_else(|| no_delivery(id))?;
+            (entry.attempts, entry.spared)
+        };
+        let is_spared = matches!(ending, Ending::Retry { spared: true, .. });
+        let (state, reason, due_at) = match ending {
+            Ending::Done => (State::Done, None, now),
+            Ending::Retry { at, reason, .. } => (State::Pending, Some(reason), at),
+            Ending::Parked { reason } => (State::Parked, Some(reason), now),
+            Ending::Dead { reason } => (State::Dead, Some(reason), now),
+        };
+        let open = state == State::Pending;
+        let row = DeliveryRow {
+            sum: sums::of_delivery(id, None),
+            id: id.clone(),
+            state,
+            attempts: attempts + 1,
+            spared: spared + u32::from(is_spared),
+            due_at,
+            reason,
+            finished_at: (!open).then_some(now),
+        };
+        let (id, shared) = (id.clone(), Arc::clone(&self.shared));
+        let written = self.store.write_then(
+            move |connection| row.write(connection),
+            move |done| {
+                let mut state = shared.lock();
+                match done {
+                    // It stays claimed until its end is on disk.
+                    None => {}
+                    Some(()) if open => state.queue.retry(&id, due_at, is_spared),
+                    Some(()) => drop(state.queue.remove(&id)),
+                }
+            },
+        );
+        Ok(written.await?)
     }
 
     async fn amend(
@@ -132,14 +399,23 @@ impl Journal for SqliteJournal {
         let mut amended = Amended::default();
         let mut after = (i64::MIN, String::new());
         loop {
-            let _gate = self.gate.lock().await;
-            let (held, selection, from) = (self.claimed().clone(), selection.clone(), after);
-            let batch = self.store.write(move |connection| {
-                amend::amend(connection, &selection, change, now, &held, &from)
-            });
-            let (batch, next) = batch.await?;
-            amended += batch;
-            match next {
+            let held = Arc::new(Mutex::default());
+            let piece = amend::Piece {
+                selection: selection.clone(),
+                change,
+                now,
+                after,
+                held: Arc::clone(&held),
+            };
+            let shared = Arc::clone(&self.shared);
+            let (amending, settling) = (Arc::clone(&shared), shared);
+            let done = self.store.write_then(
+                move |connection| amend::amend(connection, &piece, &amending),
+                move |done| amend::settle(&held, change, now, done, &settling),
+            );
+            let done = done.await?;
+            amended += done.amended;
+            match done.next {
                 Some(next) => after = next,
                 None => return Ok(amended),
             }
@@ -147,12 +423,16 @@ impl Journal for SqliteJournal {
     }
 
     async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {
-        let (id, key) = (id.clone(), key.to_owned());
-        let _gate = self.gate.lock().await;
-        Ok(self
-            .store
-            .write(move |connection| amend::give(connection, &id, &key, now))
-            .await?)
+        let (id, key, shared) = (id.clone(), key.to_owned(), Arc::clone(&self.shared));
+        let (of_settle, its_key) = (id.clone(), key.clone());
+        let given = self.store.write_then(
+            move |connection| amend::give(connection, &id, &key, now),
+            move |given| {
+                let received_at = given.copied().flatten();
+                amend::settle_given(&of_settle, &its_key, now, received_at, &shared);
+            },
+        );
+        Ok(given.await?.is_some())
     }
 
     async fn record(&self, id: &DeliveryId, entries: Vec<Record>) -> Result<(), JournalError> {
@@ -200,7 +480,19 @@ impl Journal for SqliteJournal {
     }
 
     async fn open(&self) -> Result<Open, JournalError> {
-        Ok(self.store.read(open).await?)
+        let counted = self.store.read(|connection| {
+            Ok((
+                count(connection, State::Parked)?,
+                count(connection, State::Dead)?,
+            ))
+        });
+        let (parked, dead) = counted.await?;
+        let pending = self.shared.lock().queue.len();
+        Ok(Open {
+            pending: u64::try_from(pending).unwrap_or(u64::MAX),
+            parked,
+            dead,
+        })
     }
 
     async fn probe(&self, now: UnixMs) -> Result<(), JournalError> {
@@ -212,173 +504,11 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn append(connection: &Connection, event: &NewEvent, sums: &Sums) -> rusqlite::Result<Appended> {
-    let NewEvent {
-        envelope,
-        dedupe,
-        key,
-        plugins,
-        ..
-    } = event;
-    let received_at = envelope.received_at.0;
-    // Nearly every event is new, so the index is asked while inserting and not before.
-    if !insert(connection, event, sums)? {
-        let (seq, id, first): (i64, EventId, i64) = connection
-            .prepare_cached(
-                "SELECT seq, id, received_at FROM event WHERE app = ?1 AND dedupe = ?2",
-            )?
-            .query_row(
-                params![
-                    envelope.app.as_str(),
-                    dedupe.as_ref().map(|dedupe| &dedupe.key)
-                ],
-                |row| Ok((row.get(0)?, event_id(row, 1)?, row.get(2)?)),
-            )?;
-        let window = dedupe.as_ref().and_then(|dedupe| dedupe.window);
-        let age = u128::try_from(received_at.saturating_sub(first)).unwrap_or(0);
-        if window.is_none_or(|window| age < window.as_millis()) {
-            return Ok(Appended::Duplicate(id));
-        }
-        connection
-            .prepare_cached("UPDATE event SET dedupe = NULL WHERE seq = ?1")?
-            .execute([seq])?;
-        insert(connection, event, sums)?;
-    }
-    let own_key = envelope.id.to_string();
-    let key = key.as_deref().unwrap_or(&own_key);
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO delivery (seq, plugin, key, state, ready, due_at, sum) VALUES (?1, ?2, ?3, 'pending',
-         NOT EXISTS (SELECT 1 FROM delivery WHERE plugin = ?2 AND key = ?3 AND state = 'pending'), ?4, ?5)",
-    )?;
-    let due = first_due(envelope.received_at, plugins);
-    for ((plugin, due_at), sum) in due.zip(&sums.deliveries) {
-        insert.execute(params![
-            envelope.id.order(),
-            plugin.as_str(),
-            key,
-            due_at.0,
-            sum
-        ])?;
-    }
-    Ok(Appended::New)
-}
-
-/// Whether the event was inserted; not if another one has its dedupe key.
-fn insert(connection: &Connection, event: &NewEvent, sums: &Sums) -> rusqlite::Result<bool> {
-    let NewEvent {
-        envelope,
-        kind,
-        dedupe,
-        ..
-    } = event;
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO event (seq, id, app, kind, origin, received_at, dedupe, sum, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (app, dedupe) WHERE dedupe IS NOT NULL DO NOTHING",
-        )?
-        .execute(params![
-            envelope.id.order(),
-            envelope.id.as_bytes(),
-            envelope.app.as_str(),
-            kind.as_str(),
-            envelope.origin.to_text(),
-            envelope.received_at.0,
-            dedupe.as_ref().map(|dedupe| &dedupe.key),
-            sums.event,
-            &*envelope.raw,
-        ])?;
-    Ok(inserted == 1)
-}
-
-fn claim_due(
-    connection: &Connection,
-    taken: &Held,
-    now: UnixMs,
-    places: &Places,
-) -> rusqlite::Result<(Claims, Vec<String>)> {
-    let held = places_held(taken.keys());
-    let held_keys: HashSet<(&str, &str)> = taken
-        .iter()
-        .map(|(id, key)| (id.plugin.as_str(), key.as_str()))
-        .collect();
-    let mut candidates = Vec::new();
-    for plugin in plugins_with_open_deliveries(connection)? {
-        let already = held.get(&plugin).copied().unwrap_or(0);
-        let room = (places.most)(&plugin).saturating_sub(already);
-        if room == 0 {
-            continue;
-        }
-        // No plugin gets more than half of the free places, so a long queue costs no more than a short one.
-        let enough = already + (places.free / 2 + 1).min(room) + 1;
-        match ready(connection, &plugin, enough) {
-            // It may be another one than the claimed one, if a person made an older delivery run again.
-            Ok(ready) => candidates.extend(ready.into_iter().filter(|candidate| {
-                let key = candidate.value.2.as_str();
-                !held_keys.contains(&(plugin.as_str(), key))
-            })),
-            // The queues of the others may be sound.
-            Err(error) if is_damage(&error) => {
-                tracing::error!(%plugin, %error, "the queue of a plugin is damaged; `belfry journal verify` says more");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    candidates.sort_by_key(|candidate| (candidate.due_at, candidate.value.0));
-    let (chosen, next_due) = choose(candidates, held, now, places);
-    let (mut due, mut keys) = (Vec::new(), Vec::new());
-    for (seq, id, key) in chosen {
-        match claimed(connection, seq, &id, &key) {
-            Ok(claimed) => {
-                due.push(claimed);
-                keys.push(key);
-            }
-            Err(error) if is_damage(&error) => {
-                let (event, plugin) = (id.event, &id.plugin);
-                tracing::error!(%event, %plugin, %error, "a delivery is damaged and parked");
-                park_damaged(connection, seq, plugin, &key)?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((Claims { due, next_due }, keys))
-}
-
-/// What is ready of a plugin, at most so many.
-fn ready(
-    connection: &Connection,
-    plugin: &PluginName,
-    most: usize,
-) -> rusqlite::Result<Vec<Candidate<(i64, DeliveryId, String)>>> {
-    let mut select = connection.prepare_cached(
-        "SELECT d.seq, e.id, d.due_at, d.key FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.plugin = ?1 AND d.state = 'pending' AND d.ready = 1 ORDER BY d.due_at, d.seq LIMIT ?2",
-    )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![plugin.as_str(), most])?;
-    let mut ready = Vec::new();
-    while let Some(row) = rows.next()? {
-        let seq: i64 = row.get(0)?;
-        let (event, key) = match (event_id(row, 1), text(row, 3)) {
-            (Ok(event), Ok(key)) => (event, key),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%plugin, seq, %error, "a delivery is damaged and left out");
-                continue;
-            }
-        };
-        ready.push(Candidate {
-            due_at: UnixMs(row.get(2)?),
-            plugin: plugin.clone(),
-            value: (
-                seq,
-                DeliveryId {
-                    event,
-                    plugin: plugin.clone(),
-                },
-                key,
-            ),
-        });
-    }
-    Ok(ready)
+fn no_delivery(id: &DeliveryId) -> JournalError {
+    JournalError::Unusable(format!(
+        "there is no open delivery of {} to {}",
+        id.event, id.plugin
+    ))
 }
 
 /// Whether the file has something in it that nobody wrote.
@@ -396,116 +526,6 @@ fn is_damage(error: &rusqlite::Error) -> bool {
                 | QueryReturnedNoRows
                 | Utf8Error(..)
         )
-}
-
-/// What a plugin must not see waits for a person, and lets its key go.
-fn park_damaged(
-    connection: &Connection,
-    seq: i64,
-    plugin: &PluginName,
-    key: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET state = 'parked', ready = 0, reason = 'it is damaged on disk' WHERE seq = ?1 AND plugin = ?2",
-        )?
-        .execute(params![seq, plugin.as_str()])?;
-    amend::elect(connection, plugin, key)
-}
-
-/// From one plugin to the next along the index, past however many deliveries each has.
-fn plugins_with_open_deliveries(connection: &Connection) -> rusqlite::Result<Vec<PluginName>> {
-    let mut next = connection.prepare_cached(
-        "SELECT min(plugin) FROM delivery WHERE state = 'pending' AND ready = 1 AND plugin > CAST(?1 AS TEXT)",
-    )?;
-    let (mut plugins, mut last) = (Vec::new(), Vec::new());
-    loop {
-        let found: Option<Vec<u8>> = next.query_row([&last], |row| {
-            Ok(row
-                .get_ref(0)?
-                .as_bytes_or_null()
-                .ok()
-                .flatten()
-                .map(<[u8]>::to_vec))
-        })?;
-        // A name that decayed is no plugin's, and no reason to stop at.
-        let Some(found) = found.filter(|found| *found > last) else {
-            return Ok(plugins);
-        };
-        if let Ok(plugin) = std::str::from_utf8(&found) {
-            plugins.push(plugin.into());
-        }
-        last = found;
-    }
-}
-
-fn claimed(
-    connection: &Connection,
-    seq: i64,
-    id: &DeliveryId,
-    key: &str,
-) -> rusqlite::Result<Claimed> {
-    let mut select = connection.prepare_cached(
-        "SELECT d.attempts, e.app, e.origin, e.received_at, e.raw, d.spared, d.sum, e.sum
-         FROM delivery d JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.plugin = ?2",
-    )?;
-    select.query_row(params![seq, id.plugin.as_str()], |row| {
-        let envelope = Envelope {
-            id: id.event,
-            app: text(row, 1)?.as_str().into(),
-            origin: Origin::from_text(&text(row, 2)?)
-                .ok_or_else(|| damaged(2, "unknown origin"))?,
-            received_at: UnixMs(row.get(3)?),
-            raw: text(row, 4)?.into(),
-        };
-        let found: (i64, i64) = (row.get(6)?, row.get(7)?);
-        if found != (sums::of_delivery(id, key), sums::of_event(&envelope)) {
-            return Err(damaged(7, "its check sum is wrong"));
-        }
-        Ok(Claimed {
-            has_effects: effects::exist(connection, id)?,
-            id: id.clone(),
-            attempts: row.get(0)?,
-            spared: row.get(5)?,
-            envelope,
-        })
-    })
-}
-
-fn finish(
-    connection: &Connection,
-    id: &DeliveryId,
-    ending: &Ending,
-    now: UnixMs,
-) -> rusqlite::Result<()> {
-    let (state, reason, due_at) = match ending {
-        Ending::Done => (State::Done, None, now),
-        Ending::Retry { at, reason, .. } => (State::Pending, Some(reason), *at),
-        Ending::Parked { reason } => (State::Parked, Some(reason), now),
-        Ending::Dead { reason } => (State::Dead, Some(reason), now),
-    };
-    let open = state == State::Pending;
-    let spared = matches!(ending, Ending::Retry { spared: true, .. });
-    let key: String = connection
-        .prepare_cached(
-            "UPDATE delivery SET state = ?3, reason = ?4, due_at = ?5, attempts = attempts + 1, ready = ?6, finished_at = ?7, spared = spared + ?8
-             WHERE seq = ?1 AND plugin = ?2 RETURNING key",
-        )?
-        .query_row(
-            params![id.event.order(), id.plugin.as_str(), state.as_str(), reason, due_at.0, open, (!open).then_some(now.0), spared],
-            |row| row.get(0),
-        )?;
-    if open {
-        // An older one may wait, if a person made it run again meanwhile.
-        return amend::elect(connection, &id.plugin, &key);
-    }
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET ready = 1 WHERE plugin = ?1 AND ready = 0 AND seq =
-             (SELECT min(seq) FROM delivery WHERE plugin = ?1 AND key = ?2 AND state = 'pending')",
-        )?
-        .execute(params![id.plugin.as_str(), key])?;
-    Ok(())
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {

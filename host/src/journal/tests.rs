@@ -11,8 +11,10 @@ use crate::store::sqlite::Store;
 mod amend;
 mod damage;
 mod effects;
+mod marks;
 mod model;
 mod prune;
+mod tail;
 
 const NOW: UnixMs = UnixMs(1_000_000);
 
@@ -337,6 +339,46 @@ async fn a_plugin_holds_no_more_places_than_it_may() {
             journal.claim_due(NOW, places(4)).await.unwrap().due.len(),
             3
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_very_many_open_deliveries_no_more_events_are_taken_until_some_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, memory) = (sqlite(&folder).await, MemoryJournal::default());
+    disk.limit(3);
+    memory.limit(3);
+    let journals: [Arc<dyn Journal>; 2] = [Arc::new(disk), Arc::new(memory)];
+    for journal in journals {
+        journal.append(event("acme", "1", &["a"])).await.unwrap();
+        journal.append(event("acme", "2", &["a"])).await.unwrap();
+        let refused = journal.append(event("acme", "3", &["a", "b"])).await;
+        assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
+        // What nobody wants needs no room.
+        journal.append(event("acme", "4", &[])).await.unwrap();
+        journal.append(event("acme", "5", &["b"])).await.unwrap();
+        let claimed = claim(&journal, NOW).await.remove(0);
+        let refused = journal.append(event("acme", "6", &["a"])).await;
+        assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
+        journal
+            .finish(&claimed.id, Ending::Done, NOW)
+            .await
+            .unwrap();
+        journal.append(event("acme", "7", &["a"])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_open_cannot_be_finished() {
+    on_each(async |journal| {
+        journal.append(event("acme", "k", &["a"])).await.unwrap();
+        let claimed = claim(&journal, NOW).await.remove(0);
+        let other = DeliveryId {
+            plugin: "b".into(),
+            ..claimed.id
+        };
+        assert!(journal.finish(&other, Ending::Done, NOW).await.is_err());
     })
     .await;
 }

@@ -1,4 +1,5 @@
--- `seq` is the part of the id that ascends, so that an event is found by its id without an index.
+-- `seq` is the part of the id that ascends, so that an event is found by its id without an index. What arrives is one row
+-- here and nothing else: the tables below follow when something happens to it.
 CREATE TABLE event (
     seq         INTEGER PRIMARY KEY,
     id          BLOB NOT NULL,
@@ -7,24 +8,25 @@ CREATE TABLE event (
     origin      TEXT NOT NULL,
     received_at INTEGER NOT NULL,
     dedupe      TEXT,
-    -- Over id, app, origin, received_at and raw.
+    -- What its deliveries are in order with; nothing if NULL.
+    key         TEXT,
+    -- The plugins that get it, in order, with commas between.
+    plugins     TEXT NOT NULL,
+    -- Over all other columns.
     sum         INTEGER NOT NULL,
     raw         TEXT NOT NULL
 ) STRICT;
 
-CREATE UNIQUE INDEX event_dedupe ON event (app, dedupe) WHERE dedupe IS NOT NULL;
-
--- `ready` is 1 for the oldest open delivery of its plugin and key: the one whose turn it is.
--- `seq` is that of the event, which is inserted in the same transaction; a foreign key would look it up again.
+-- What became of a delivery. One without a row is pending and was never attempted.
 CREATE TABLE delivery (
     seq         INTEGER NOT NULL,
     plugin      TEXT NOT NULL,
-    key         TEXT NOT NULL,
+    -- Of one that a person gave to a plugin that its event does not name: what it is in order with. Otherwise NULL.
+    key         TEXT,
     state       TEXT NOT NULL,
-    ready       INTEGER NOT NULL,
-    attempts    INTEGER NOT NULL DEFAULT 0,
+    attempts    INTEGER NOT NULL,
     -- Attempts among them that do not count, because DingTalk was to blame.
-    spared      INTEGER NOT NULL DEFAULT 0,
+    spared      INTEGER NOT NULL,
     due_at      INTEGER NOT NULL,
     reason      TEXT,
     finished_at INTEGER,
@@ -33,9 +35,30 @@ CREATE TABLE delivery (
     PRIMARY KEY (seq, plugin)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX delivery_due ON delivery (plugin, due_at, seq) WHERE state = 'pending' AND ready = 1;
-CREATE INDEX delivery_key ON delivery (plugin, key, seq) WHERE state = 'pending';
-CREATE INDEX delivery_state ON delivery (state, seq) WHERE state IN ('parked', 'dead');
+-- Used by queries that repeat its condition word for word.
+CREATE INDEX delivery_open ON delivery (state, seq) WHERE state <> 'done';
+
+-- What a start need not find out by reading events, in one row: of the events up to `upto`, only those in `unborn` (8 bytes
+-- each, big-endian) can have a delivery without a row. `secret` goes into the fingerprints below.
+CREATE TABLE mark (
+    id     INTEGER PRIMARY KEY CHECK (id = 0),
+    upto   INTEGER NOT NULL,
+    unborn BLOB NOT NULL,
+    secret BLOB NOT NULL,
+    -- Over upto and unborn.
+    sum    INTEGER NOT NULL
+) STRICT;
+
+-- The dedupe keys of the events from `first` to `last`, as pairs of a fingerprint (6 bytes) and `seq` (8 bytes). They are
+-- kept in memory, where an arrival is looked up; an index on them would change a page somewhere for every event.
+CREATE TABLE known (
+    id    INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last  INTEGER NOT NULL,
+    pairs BLOB NOT NULL,
+    -- Over secret, first, last and pairs.
+    sum   INTEGER NOT NULL
+) STRICT;
 
 -- A time at which a plugin wants an event. `revision` counts the changes, so that what was read is fired only unchanged.
 CREATE TABLE timer (

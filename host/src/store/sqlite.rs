@@ -104,16 +104,18 @@ trait Job: Send {
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-struct TypedJob<T, F> {
+struct TypedJob<T, F, A> {
     work: F,
     value: Option<T>,
+    after: Option<A>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Job for TypedJob<T, F>
+impl<T, F, A> Job for TypedJob<T, F, A>
 where
     T: Send,
     F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    A: FnOnce(Option<&T>) + Send,
 {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.value = Some((self.work)(connection)?);
@@ -122,6 +124,9 @@ where
 
     fn answer(mut self: Box<Self>, outcome: Result<(), StoreError>) {
         let answer = outcome.and_then(|()| self.value.take().ok_or(StoreError::Closed));
+        if let Some(after) = self.after.take() {
+            after(answer.as_ref().ok());
+        }
         // Whoever asked may have gone away; the work is done all the same.
         let _ = self.reply.send(answer);
     }
@@ -203,13 +208,20 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (job, reply) = job(work);
-        self.jobs
-            .try_send(Message::Job(job))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Full,
-                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-            })?;
+        self.try_write_then(work, |_| ()).await
+    }
+
+    /// As [`Store::try_write`], with a step that runs on the writer's thread before the answer: with what was written
+    /// when that is on disk, and with nothing when it was given up. It runs also if nobody waits for the answer any more,
+    /// in the order of the writes; what it keeps in memory is never behind what somebody was told. It must be short.
+    pub async fn try_write_then<T, F, A>(&self, work: F, after: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(Option<&T>) + Send + 'static,
+    {
+        let (job, reply) = job(work, after);
+        self.send_at_once(job)?;
         reply.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -219,11 +231,18 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (job, reply) = job(work);
-        self.jobs
-            .send(Message::Job(job))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.write_then(work, |_| ()).await
+    }
+
+    /// As [`Store::write`], with the step of [`Store::try_write_then`].
+    pub async fn write_then<T, F, A>(&self, work: F, after: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(Option<&T>) + Send + 'static,
+    {
+        let (job, reply) = job(work, after);
+        self.send(job).await?;
         reply.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -235,11 +254,33 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (job, _) = job(work);
+        let (job, _) = job(work, |_| ());
+        self.send(job).await
+    }
+
+    /// As [`Store::write_later`], if there is a place in the queue, and with the step of [`Store::try_write_then`].
+    pub fn try_write_later_then<T, F, A>(&self, work: F, after: A) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        A: FnOnce(Option<&T>) + Send + 'static,
+    {
+        let (job, _) = job(work, after);
+        self.send_at_once(job)
+    }
+
+    async fn send(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let sent = self.jobs.send(Message::Job(job)).await;
+        sent.map_err(|_| StoreError::Closed)
+    }
+
+    fn send_at_once(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         self.jobs
-            .send(Message::Job(job))
-            .await
-            .map_err(|_| StoreError::Closed)
+            .try_send(Message::Job(job))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Full,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })
     }
 
     /// Writes what is waiting and closes the file. Later jobs are answered with [`StoreError::Closed`].
@@ -285,16 +326,18 @@ impl Store {
 }
 
 #[allow(clippy::type_complexity)]
-fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
+fn job<T, F, A>(work: F, after: A) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    A: FnOnce(Option<&T>) + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
     (
         Box::new(TypedJob {
             work,
             value: None,
+            after: Some(after),
             reply,
         }),
         answer,

@@ -1,55 +1,139 @@
 //! A person's changes in SQLite.
 
-use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
-use super::{Held, effects, event_id, sums};
+use super::append::bear;
+use super::load::names;
+use super::state::Shared;
+use super::{effects, event_id, sums, text};
 use crate::clock::UnixMs;
-use crate::ids::{DeliveryId, PluginName};
+use crate::ids::DeliveryId;
 use crate::journal::State;
 use crate::journal::amend::{Amended, BATCH, Change, SKIPPED, Selection};
+use crate::journal::queue::{Entry, Turn};
 
 /// Where a change goes on: after this delivery, in the order of events.
 pub(super) type Cursor = (i64, String);
 
 struct Found {
-    seq: i64,
     id: DeliveryId,
-    key: String,
+    key: Option<Arc<str>>,
+    received_at: UnixMs,
 }
 
-/// Changes a batch of what is selected. Answers with where to go on, if there may be more.
+/// A piece of a change.
+pub(super) struct Piece {
+    pub(super) selection: Selection,
+    pub(super) change: Option<Change>,
+    pub(super) now: UnixMs,
+    pub(super) after: Cursor,
+    /// What is kept from being claimed until the change is on disk.
+    pub(super) held: Arc<Mutex<Vec<DeliveryId>>>,
+}
+
+/// What a piece came to.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) amended: Amended,
+    /// Where to go on, if there may be more.
+    pub(super) next: Option<Cursor>,
+    born: Vec<DeliveryId>,
+    changed: Vec<Found>,
+}
+
+/// Changes a batch of what is selected, within a transaction; [`settle`] must follow.
 pub(super) fn amend(
     connection: &Connection,
-    selection: &Selection,
-    change: Option<Change>,
-    now: UnixMs,
-    held: &Held,
-    after: &Cursor,
-) -> rusqlite::Result<(Amended, Option<Cursor>)> {
-    let found = find(connection, selection, after)?;
-    let mut amended = Amended::default();
-    let mut keys = HashSet::new();
-    for delivery in &found {
-        if held.contains_key(&delivery.id) {
-            amended.running += 1;
-            continue;
-        }
-        amended.deliveries += 1;
-        if let Some(change) = change {
-            set(connection, delivery, change, now)?;
-            keys.insert((&delivery.id.plugin, &delivery.key));
-        }
-    }
-    for (plugin, key) in keys {
-        elect(connection, plugin, key)?;
-    }
-    let next = found
+    piece: &Piece,
+    shared: &Shared,
+) -> rusqlite::Result<Done> {
+    let mut done = Done {
+        born: bear_selected(connection, piece, shared)?,
+        ..Done::default()
+    };
+    let found = find(connection, &piece.selection, &piece.after)?;
+    done.next = found
         .last()
         .filter(|_| found.len() == BATCH)
-        .map(|last| (last.seq, last.id.plugin.to_string()));
-    Ok((amended, next))
+        .map(|last| (last.id.event.order(), last.id.plugin.to_string()));
+    for delivery in found {
+        {
+            let mut state = shared.lock();
+            if !state.queue.hold(&delivery.id) {
+                done.amended.running += 1;
+                continue;
+            }
+        }
+        let mut held = piece.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push(delivery.id.clone());
+        drop(held);
+        done.amended.deliveries += 1;
+        if let Some(change) = piece.change {
+            set(connection, &delivery.id, change, piece.now)?;
+            done.changed.push(delivery);
+        }
+    }
+    Ok(done)
+}
+
+/// Takes over what came of it, on the writer's thread.
+pub(super) fn settle(
+    held: &Mutex<Vec<DeliveryId>>,
+    change: Option<Change>,
+    now: UnixMs,
+    done: Option<&Done>,
+    shared: &Shared,
+) {
+    let mut state = shared.lock();
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    for id in held.drain(..) {
+        state.queue.let_go(&id);
+    }
+    let Some(done) = done else { return };
+    for id in &done.born {
+        state.queue.has_row(id);
+    }
+    for Found {
+        id,
+        key,
+        received_at,
+    } in &done.changed
+    {
+        state.queue.remove(id);
+        if change == Some(Change::Retry) {
+            let entry = Entry::new(id.event, key.clone(), *received_at, now);
+            state.queue.insert(&id.plugin, entry.stored());
+        }
+    }
+}
+
+/// Writes the rows of selected deliveries that have none, so that the rest need not know of them.
+fn bear_selected(
+    connection: &Connection,
+    piece: &Piece,
+    shared: &Shared,
+) -> rusqlite::Result<Vec<DeliveryId>> {
+    let selection = &piece.selection;
+    if !selection.states().contains(&State::Pending) {
+        return Ok(Vec::new());
+    }
+    let unborn: Vec<Turn> =
+        shared
+            .lock()
+            .queue
+            .unborn_after(&piece.after, BATCH, |plugin, entry| {
+                let of_plugin = selection.plugin.as_ref();
+                of_plugin.is_none_or(|wanted| wanted == plugin)
+                    && selection.event.is_none_or(|wanted| wanted == entry.event)
+                    && selection.covers_reason(None)
+                    && selection.covers_time(entry.received_at)
+            });
+    for Turn { id, entry } in &unborn {
+        bear(connection, id.event, &id.plugin, entry.due_at)?;
+    }
+    Ok(unborn.into_iter().map(|turn| turn.id).collect())
 }
 
 fn find(
@@ -64,11 +148,15 @@ fn find(
         .map(|state| format!("'{}'", state.as_str()))
         .collect();
     let mut sql = format!(
-        "SELECT d.seq, e.id, d.plugin, d.key FROM delivery d JOIN event e ON e.seq = d.seq
+        "SELECT e.id, d.plugin, coalesce(d.key, e.key), e.received_at FROM delivery d JOIN event e ON e.seq = d.seq
          WHERE d.state IN ({}) AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)",
         states.join(", ")
     );
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(after.0), Box::new(after.1.clone())];
+    if !selection.states().contains(&State::Done) {
+        // The condition of the index, word for word.
+        sql.push_str(" AND d.state <> 'done'");
+    }
     let mut narrow = |condition: &str, value: Box<dyn ToSql>| {
         sql.push_str(" AND ");
         sql.push_str(condition);
@@ -96,14 +184,14 @@ fn find(
     sql.push_str(&format!(" ORDER BY d.seq, d.plugin LIMIT {BATCH}"));
     let mut select = connection.prepare(&sql)?;
     let found = select.query_map(params_from_iter(values), |row| {
-        let plugin: String = row.get(2)?;
+        let plugin: String = row.get(1)?;
         Ok(Found {
-            seq: row.get(0)?,
             id: DeliveryId {
-                event: event_id(row, 1)?,
+                event: event_id(row, 0)?,
                 plugin: plugin.as_str().into(),
             },
-            key: row.get(3)?,
+            key: row.get::<_, Option<String>>(2)?.map(Into::into),
+            received_at: UnixMs(row.get(3)?),
         })
     })?;
     found.collect()
@@ -111,73 +199,78 @@ fn find(
 
 fn set(
     connection: &Connection,
-    delivery: &Found,
+    id: &DeliveryId,
     change: Change,
     now: UnixMs,
 ) -> rusqlite::Result<()> {
-    let place = (delivery.seq, delivery.id.plugin.as_str());
+    let place = (id.event.order(), id.plugin.as_str());
     if change == Change::Retry {
-        effects::release(connection, &delivery.id)?;
+        effects::release(connection, id)?;
     }
     match change {
         Change::Retry => connection
             .prepare_cached(
-                "UPDATE delivery SET state = 'pending', ready = 0, attempts = 0, spared = 0, due_at = ?3,
-                 finished_at = NULL WHERE seq = ?1 AND plugin = ?2",
+                "UPDATE delivery SET state = 'pending', attempts = 0, spared = 0, due_at = ?3, finished_at = NULL
+                 WHERE seq = ?1 AND plugin = ?2",
             )?
             .execute(params![place.0, place.1, now.0])?,
         Change::Skip => connection
             .prepare_cached(
-                "UPDATE delivery SET state = ?3, ready = 0, reason = ?4, finished_at = ?5 WHERE seq = ?1 AND plugin = ?2",
+                "UPDATE delivery SET state = ?3, reason = ?4, finished_at = ?5 WHERE seq = ?1 AND plugin = ?2",
             )?
             .execute(params![place.0, place.1, State::Done.as_str(), SKIPPED, now.0])?,
     };
     Ok(())
 }
 
-/// Adds a delivery of an event that is there with its text.
+/// Adds a delivery of an event that is there with its text. Answers with when the event came, if it did; [`settle_given`]
+/// must follow.
 pub(super) fn give(
     connection: &Connection,
     id: &DeliveryId,
     key: &str,
     now: UnixMs,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<UnixMs>> {
+    let event = connection
+        .prepare_cached(
+            "SELECT plugins, received_at FROM event WHERE seq = ?1 AND id = ?2 AND raw <> ''",
+        )?
+        .query_row(params![id.event.order(), id.event.as_bytes()], |row| {
+            Ok((names(&text(row, 0)?), UnixMs(row.get(1)?)))
+        })
+        .optional()?;
+    let Some((plugins, received_at)) = event else {
+        return Ok(None);
+    };
+    // A delivery that was never attempted has no row.
+    if plugins.contains(&id.plugin) {
+        return Ok(None);
+    }
     let given = connection
         .prepare_cached(
-            "INSERT INTO delivery (seq, plugin, key, state, ready, due_at, sum)
-             SELECT seq, ?3, ?4, 'pending', 0, ?5, ?6 FROM event WHERE seq = ?1 AND id = ?2 AND raw <> ''
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO delivery (seq, plugin, key, state, attempts, spared, due_at, sum)
+             VALUES (?1, ?2, ?3, 'pending', 0, 0, ?4, ?5) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.event.order(),
-            id.event.as_bytes(),
             id.plugin.as_str(),
             key,
             now.0,
-            sums::of_delivery(id, key),
+            sums::of_delivery(id, Some(key)),
         ])?;
-    if given == 1 {
-        elect(connection, &id.plugin, key)?;
-    }
-    Ok(given == 1)
+    Ok((given == 1).then_some(received_at))
 }
 
-/// Makes the oldest open delivery of a plugin and key the one that is ready, and no other.
-pub(super) fn elect(
-    connection: &Connection,
-    plugin: &PluginName,
+/// Takes over what came of it, on the writer's thread.
+pub(super) fn settle_given(
+    id: &DeliveryId,
     key: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET ready = 0 WHERE plugin = ?1 AND key = ?2 AND state = 'pending' AND ready = 1",
-        )?
-        .execute(params![plugin.as_str(), key])?;
-    connection
-        .prepare_cached(
-            "UPDATE delivery SET ready = 1 WHERE plugin = ?1 AND seq =
-             (SELECT min(seq) FROM delivery WHERE plugin = ?1 AND key = ?2 AND state = 'pending')",
-        )?
-        .execute(params![plugin.as_str(), key])?;
-    Ok(())
+    now: UnixMs,
+    received_at: Option<UnixMs>,
+    shared: &Shared,
+) {
+    if let Some(received_at) = received_at {
+        let entry = Entry::new(id.event, Some(key.into()), received_at, now);
+        shared.lock().queue.insert(&id.plugin, entry.stored());
+    }
 }

@@ -1,6 +1,7 @@
 //! What the journal knows of events that may never have arrived.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,6 +11,7 @@ use crate::event::Kind;
 use crate::function::Function;
 use crate::ids::{AppName, EventId};
 use crate::journal::JournalError;
+use crate::journal::known::Print;
 
 /// Texts that one question reads at most.
 const MOST_TEXTS: u32 = 20_000;
@@ -31,10 +33,14 @@ impl SqliteJournal {
         app: &AppName,
         since: UnixMs,
     ) -> Result<Vec<StartedApproval>, JournalError> {
-        let app = app.clone();
-        let read = self
-            .store
-            .read(move |connection| open_approvals(connection, &app, since));
+        let (app, secret, shared) = (app.clone(), self.secret, Arc::clone(&self.shared));
+        let read = self.store.read(move |connection| {
+            let events = |key: &str| {
+                let print = Print::of(&secret, app.as_str(), key);
+                shared.lock().known.events(print).collect()
+            };
+            open_approvals(connection, &app, since, events)
+        });
         Ok(read.await?)
     }
 
@@ -65,6 +71,7 @@ fn open_approvals(
     connection: &Connection,
     app: &AppName,
     since: UnixMs,
+    events_of: impl Fn(&str) -> Vec<i64>,
 ) -> rusqlite::Result<Vec<StartedApproval>> {
     // Ids ascend, so older events need not be looked at.
     let mut first = *EventId::at(EventId::first_order(since)).as_bytes();
@@ -74,8 +81,10 @@ fn open_approvals(
          WHERE event >= ?1 AND function = ?2 AND fate = 'done' AND answer IS NOT NULL",
     )?;
     let mut app_of = connection.prepare_cached("SELECT app FROM event WHERE seq = ?1")?;
-    let mut known =
-        connection.prepare_cached("SELECT 1 FROM event WHERE app = ?1 AND dedupe = ?2")?;
+    // A key in memory is a fingerprint; the event has the key itself.
+    let mut known = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM event WHERE seq = ?1 AND app = ?2 AND dedupe = ?3)",
+    )?;
     let mut rows = select.query(params![first, Function::ApprovalCreate.name()])?;
     let mut open = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -92,10 +101,13 @@ fn open_approvals(
             continue;
         }
         let end = dingtalk::approval_end_key(&instance_id);
-        let has_ended = known
-            .query_row(params![app.as_str(), end], |_| Ok(()))
-            .optional()?;
-        if has_ended.is_none() {
+        let mut has_ended = false;
+        for seq in events_of(&end) {
+            let is_end =
+                known.query_row(params![seq, app.as_str(), end], |row| row.get::<_, bool>(0))?;
+            has_ended |= is_end;
+        }
+        if !has_ended {
             let arguments: Option<String> = row.get(1)?;
             open.entry(instance_id)
                 .or_insert(arguments.and_then(|text| process_code(&text)));

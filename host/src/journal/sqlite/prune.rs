@@ -1,10 +1,13 @@
 //! Removes what is old, in pieces that hold nobody up.
 
-use rusqlite::{Connection, params};
+use std::sync::Arc;
 
-use super::SqliteJournal;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{SqliteJournal, mark};
 use crate::clock::UnixMs;
 use crate::ids::EventId;
+use crate::journal::known::{Print, Secret};
 use crate::journal::{JournalError, State};
 
 /// Events that one transaction removes.
@@ -48,18 +51,47 @@ impl SqliteJournal {
         let (mut removed, mut after) = (0, i64::MIN);
         while removed < most {
             // Looking is for readers, so that a long look holds up no writer.
-            let found = self
+            let mut found = self
                 .store
                 .read(move |connection| find(connection, reach, after, keys_before))
                 .await?;
             let Some(last) = found.last() else { break };
             after = *last;
-            let count = self
-                .store
-                .write(move |connection| remove(connection, &found, reach, keys_before));
-            removed += count.await?;
+            // What was never attempted has no row that says that it is open.
+            {
+                let state = self.shared.lock();
+                found.retain(|seq| !state.queue.has_unborn(*seq));
+            }
+            let secret = self.secret;
+            let shared = Arc::clone(&self.shared);
+            let gone = self.store.write_then(
+                move |connection| remove(connection, &found, reach, keys_before, &secret),
+                move |gone| {
+                    let mut state = shared.lock();
+                    for (print, seq) in gone.iter().flat_map(|gone| &gone.keys) {
+                        state.known.remove(*print, *seq);
+                    }
+                },
+            );
+            removed += gone.await?.events;
         }
+        self.tidy(keys_before).await?;
         Ok(removed)
+    }
+
+    /// Takes the keys of events that are gone out of the file.
+    async fn tidy(&self, before: UnixMs) -> Result<(), JournalError> {
+        let old = self
+            .store
+            .read(move |connection| mark::known_before(connection, before))
+            .await?;
+        for id in old {
+            let secret = self.secret;
+            self.store
+                .write(move |connection| mark::tidy(connection, &secret, id))
+                .await?;
+        }
+        Ok(())
     }
 
     /// What the file takes.
@@ -131,12 +163,21 @@ fn kept_states(reach: Reach) -> String {
     words.join(", ")
 }
 
+/// What one transaction removed.
+#[derive(Default)]
+struct Gone {
+    events: usize,
+    /// The dedupe keys that went with them.
+    keys: Vec<(Print, i64)>,
+}
+
 fn remove(
     connection: &Connection,
     events: &[i64],
     reach: Reach,
     keys_before: UnixMs,
-) -> rusqlite::Result<usize> {
+    secret: &Secret,
+) -> rusqlite::Result<Gone> {
     let keys_end = EventId::first_order(keys_before);
     let kept = kept_states(reach);
     // A person may have made one run again since it was found.
@@ -146,20 +187,35 @@ fn remove(
     let mut deliveries = connection.prepare_cached("DELETE FROM delivery WHERE seq = ?1")?;
     let mut effects = connection
         .prepare_cached("DELETE FROM effect WHERE event = (SELECT id FROM event WHERE seq = ?1)")?;
-    let mut whole = connection
-        .prepare_cached("DELETE FROM event WHERE seq = ?1 AND (dedupe IS NULL OR seq < ?2)")?;
-    let mut text = connection.prepare_cached("UPDATE event SET raw = '' WHERE seq = ?1")?;
-    let mut removed = 0;
+    let mut whole = connection.prepare_cached(
+        "DELETE FROM event WHERE seq = ?1 AND (dedupe IS NULL OR seq < ?2) RETURNING app, dedupe",
+    )?;
+    let mut text =
+        connection.prepare_cached("UPDATE event SET raw = '', plugins = '' WHERE seq = ?1")?;
+    let mut gone = Gone::default();
     for seq in events {
         if is_kept.query_row([seq], |row| row.get(0))? {
             continue;
         }
         deliveries.execute([seq])?;
         effects.execute([seq])?;
-        if whole.execute([seq, &keys_end])? == 0 {
-            text.execute([seq])?;
+        let key = whole
+            .query_row([seq, &keys_end], |row| {
+                // One that decayed goes all the same; its key in memory is nobody's then.
+                let (app, key) = (row.get::<_, String>(0), row.get::<_, String>(1));
+                Ok(app
+                    .ok()
+                    .zip(key.ok())
+                    .map(|(app, key)| Print::of(secret, &app, &key)))
+            })
+            .optional()?;
+        match key {
+            None => {
+                text.execute([seq])?;
+            }
+            Some(key) => gone.keys.extend(key.map(|print| (print, *seq))),
         }
-        removed += 1;
+        gone.events += 1;
     }
-    Ok(removed)
+    Ok(gone)
 }

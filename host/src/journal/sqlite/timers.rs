@@ -1,10 +1,13 @@
 //! Timers in SQLite.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::sums::Sums;
-use super::{SqliteJournal, append, damaged, text};
+use super::append::{NewRow, Written, append, settle};
+use super::state::Shared;
+use super::{SqliteJournal, damaged, text};
 use crate::clock::UnixMs;
 use crate::ids::PluginName;
 use crate::journal::timers::{
@@ -62,11 +65,30 @@ impl Timers for SqliteJournal {
     }
 
     async fn fire(&self, turn: Turn) -> Result<bool, JournalError> {
-        let sums = turn.event.as_ref().map(Sums::of);
-        let fired = self
-            .store
-            .write(move |connection| fire(connection, &turn, sums.as_ref()));
-        Ok(fired.await?)
+        let Turn { timer, event, next } = turn;
+        if let Some(event) = &event {
+            self.check_room(event.plugins.len())?;
+        }
+        let row = event.map(|event| Arc::new(NewRow::of(event, &self.secret)));
+        let (of_settle, shared) = (row.clone(), Arc::clone(&self.shared));
+        let fired = self.store.write_then(
+            {
+                let shared = Arc::clone(&shared);
+                move |connection| fire(connection, &timer, next, row.as_deref(), &shared)
+            },
+            move |fired| {
+                if let Some(row) = of_settle {
+                    settle(
+                        &row,
+                        fired.and_then(|fired| fired.written.as_ref()),
+                        &shared,
+                    );
+                }
+            },
+        );
+        let fired = fired.await?;
+        self.mark_if_wanted();
+        Ok(fired.moved)
     }
 }
 
@@ -156,8 +178,22 @@ fn due(
     Ok(found)
 }
 
-fn fire(connection: &Connection, turn: &Turn, sums: Option<&Sums>) -> rusqlite::Result<bool> {
-    let Turn { timer, event, next } = turn;
+/// What became of a timer that was due.
+#[derive(Default)]
+struct Fired {
+    /// Whether it was as it had been read, and is moved now.
+    moved: bool,
+    /// Its event.
+    written: Option<Written>,
+}
+
+fn fire(
+    connection: &Connection,
+    timer: &Timer,
+    next: Option<UnixMs>,
+    event: Option<&NewRow>,
+    shared: &Shared,
+) -> rusqlite::Result<Fired> {
     let same = params![timer.plugin.as_str(), timer.name, timer.revision];
     let moved = match next {
         Some(next) => connection
@@ -170,15 +206,17 @@ fn fire(connection: &Connection, turn: &Turn, sums: Option<&Sums>) -> rusqlite::
             .execute(same)?,
     };
     if moved == 0 {
-        return Ok(false);
+        return Ok(Fired::default());
     }
-    if let Some((event, sums)) = event.as_ref().zip(sums) {
-        let appended = append(connection, event, sums)?;
-        debug_assert_eq!(
-            appended,
-            Appended::New,
-            "events of timers have no dedupe key"
-        );
-    }
-    Ok(true)
+    let written = event
+        .map(|event| append(connection, event, shared))
+        .transpose()?;
+    debug_assert!(
+        written.is_none_or(|written| written.appended == Appended::New),
+        "events of timers have no dedupe key"
+    );
+    Ok(Fired {
+        moved: true,
+        written,
+    })
 }

@@ -1,21 +1,25 @@
 //! Says what is wrong with a journal.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::{SqliteJournal, damaged, event_id, sums, text};
-use crate::clock::UnixMs;
-use crate::event::{Envelope, Origin};
+use super::load::names;
+use super::mark::{self, Mark, Piece};
+use super::sums::{self, Stored};
+use super::{SqliteJournal, text};
 use crate::ids::DeliveryId;
 use crate::journal::JournalError;
+use crate::journal::known::Print;
 use crate::store::sqlite::{StoreError, open_reader};
 
 /// Findings of one check that are named one by one.
 const NAMED: usize = 20;
 
 /// What must be found nowhere, and what to say of it. Each query gives one text a row.
-const RULES: [(&str, &str); 7] = [
+const RULES: [(&str, &str); 6] = [
     (
         "a delivery has no event",
         "SELECT d.plugin || ' at ' || d.seq FROM delivery d LEFT JOIN event e ON e.seq = d.seq WHERE e.seq IS NULL",
@@ -26,17 +30,12 @@ const RULES: [(&str, &str); 7] = [
          WHERE e.raw = '' AND d.state <> 'done'",
     ),
     (
+        "an event without its text is for a plugin",
+        "SELECT 'event at ' || seq FROM event WHERE raw = '' AND plugins <> ''",
+    ),
+    (
         "a delivery has an unknown state",
         "SELECT plugin || ' at ' || seq FROM delivery WHERE state NOT IN ('pending', 'done', 'parked', 'dead')",
-    ),
-    (
-        "not the oldest open delivery of its plugin and key is ready",
-        "SELECT d.plugin || ' at ' || d.seq FROM delivery d WHERE d.state = 'pending' AND d.ready <>
-         (d.seq = (SELECT min(o.seq) FROM delivery o WHERE o.plugin = d.plugin AND o.key = d.key AND o.state = 'pending'))",
-    ),
-    (
-        "a delivery that is not open is ready",
-        "SELECT plugin || ' at ' || seq FROM delivery WHERE state <> 'pending' AND ready <> 0",
     ),
     (
         "a delivery has more attempts that do not count than attempts",
@@ -100,27 +99,55 @@ fn check(
     Ok(())
 }
 
-/// Reads every event and delivery as a claim would.
+/// Reads every event and delivery as a start and a claim would.
 fn read_events(connection: &Connection, findings: &mut Vec<String>) -> rusqlite::Result<()> {
-    let mut select = connection
-        .prepare("SELECT seq, id, app, origin, received_at, raw, sum FROM event WHERE raw <> ''")?;
-    let mut rows = select.query([])?;
-    let mut wrong = Vec::new();
-    while let Some(row) = rows.next()? {
-        if !is_sound_event(row).unwrap_or(false) {
-            wrong.push(format!("an event is damaged: at {}", row.get::<_, i64>(0)?));
+    let mark = match Mark::read(connection) {
+        Ok(mark) => mark.unwrap_or_default(),
+        Err(error) => {
+            findings.push(format!("the mark is damaged: {error}"));
+            Mark::default()
         }
-    }
-    let mut select = connection.prepare(
-        "SELECT d.seq, e.id, d.plugin, d.key, d.sum FROM delivery d JOIN event e ON e.seq = d.seq",
-    )?;
+    };
+    let mut known = KnownKeys::read(connection, findings)?;
+    let mut wrong = Vec::new();
+    let mut select = connection.prepare(&format!(
+        "SELECT {}, seq FROM event WHERE raw <> '' ORDER BY seq",
+        Stored::COLUMNS
+    ))?;
+    let mut deliveries =
+        connection.prepare("SELECT plugin, key, sum FROM delivery WHERE seq = ?1")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        if !is_sound_delivery(row).unwrap_or(false) {
-            wrong.push(format!(
-                "a delivery is damaged: at {}",
-                row.get::<_, i64>(0)?
-            ));
+        let seq: i64 = row.get(10)?;
+        let Ok(stored) = Stored::read(row) else {
+            wrong.push(format!("an event is damaged: at {seq}"));
+            continue;
+        };
+        let plugins = names(&stored.plugins);
+        let is_sound = |row: &Row<'_>| -> rusqlite::Result<bool> {
+            let id = DeliveryId {
+                event: stored.envelope.id,
+                plugin: text(row, 0)?.as_str().into(),
+            };
+            let key: Option<String> = row.get(1)?;
+            Ok(sums::is_sound(&id, &plugins, key.as_deref(), row.get(2)?))
+        };
+        let mut born = 0;
+        let mut rows = deliveries.query([seq])?;
+        while let Some(row) = rows.next()? {
+            let is_given = !matches!(row.get_ref(1)?, ValueRef::Null);
+            born += usize::from(!is_given);
+            if !is_sound(row).unwrap_or(false) {
+                wrong.push(format!("a delivery is damaged: at {seq}"));
+            }
+        }
+        if born < plugins.len() && seq <= mark.upto && mark.unborn.binary_search(&seq).is_err() {
+            wrong.push(format!("a delivery is missing: at {seq}"));
+        }
+        if let (Some(key), true) = (&stored.dedupe, seq <= mark.upto)
+            && !known.has(seq, stored.envelope.app.as_str(), key)
+        {
+            wrong.push(format!("a dedupe key is not known: at {seq}"));
         }
     }
     let more = wrong.len().saturating_sub(NAMED);
@@ -131,21 +158,24 @@ fn read_events(connection: &Connection, findings: &mut Vec<String>) -> rusqlite:
     Ok(())
 }
 
-fn is_sound_event(row: &Row<'_>) -> rusqlite::Result<bool> {
-    let envelope = Envelope {
-        id: event_id(row, 1)?,
-        app: text(row, 2)?.as_str().into(),
-        origin: Origin::from_text(&text(row, 3)?).ok_or_else(|| damaged(3, "unknown origin"))?,
-        received_at: UnixMs(row.get(4)?),
-        raw: text(row, 5)?.into(),
-    };
-    Ok(row.get::<_, i64>(6)? == sums::of_event(&envelope))
+/// The table `known`, by events.
+struct KnownKeys {
+    secret: crate::journal::known::Secret,
+    prints: HashMap<i64, Print>,
 }
 
-fn is_sound_delivery(row: &Row<'_>) -> rusqlite::Result<bool> {
-    let id = DeliveryId {
-        event: event_id(row, 1)?,
-        plugin: text(row, 2)?.as_str().into(),
-    };
-    Ok(row.get::<_, i64>(4)? == sums::of_delivery(&id, &text(row, 3)?))
+impl KnownKeys {
+    fn read(connection: &Connection, findings: &mut Vec<String>) -> rusqlite::Result<Self> {
+        let secret = mark::secret(connection).unwrap_or_default();
+        let mut prints = HashMap::new();
+        mark::read_known(connection, &secret, |piece| match piece {
+            Ok(piece) => prints.extend(Piece::pairs(&piece).map(|(print, seq)| (seq, print))),
+            Err(id) => findings.push(format!("known dedupe keys are damaged: row {id}")),
+        })?;
+        Ok(Self { secret, prints })
+    }
+
+    fn has(&mut self, seq: i64, app: &str, key: &str) -> bool {
+        self.prints.remove(&seq) == Some(Print::of(&self.secret, app, key))
+    }
 }

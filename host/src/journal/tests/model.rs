@@ -13,6 +13,8 @@ enum Step {
     Append {
         key: u8,
         dedupe: Option<u8>,
+        /// Whether it got its id before all others.
+        late: bool,
     },
     Claim {
         free: usize,
@@ -34,7 +36,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (0..3_u8, proptest::option::of(0..6_u8)).prop_map(|(key, dedupe)| Step::Append { key, dedupe }),
+        5 => (0..3_u8, proptest::option::of(0..6_u8), proptest::bool::weighted(0.1))
+            .prop_map(|(key, dedupe, late)| Step::Append { key, dedupe, late }),
         4 => (1..6_usize).prop_map(|free| Step::Claim { free }),
         5 => (0..8_usize, 0..5_u8).prop_map(|(which, how)| Step::Finish { which, how }),
         2 => (proptest::option::of(any::<bool>()), any::<bool>()).prop_map(|(plugin, skip)| Step::Amend { plugin, skip }),
@@ -223,10 +226,16 @@ impl Subject {
 
 async fn follow(mut subject: Subject, steps: Vec<Step>) {
     let (mut model, mut now) = (Model::default(), NOW);
+    let mut first = clock::event_id().order();
     for step in steps {
         match step {
-            Step::Append { key, dedupe } => {
+            Step::Append { key, dedupe, late } => {
                 let mut event = event("acme", &key.to_string(), &["a", "b"]);
+                if late {
+                    first -= 1;
+                    event.envelope.id = EventId::at(first);
+                    event.envelope.raw = format!("{{\"id\":\"{}\"}}", event.envelope.id).into();
+                }
                 event.dedupe = dedupe.map(|dedupe| Dedupe {
                     key: dedupe.to_string(),
                     window: None,
@@ -293,6 +302,25 @@ async fn follow(mut subject: Subject, steps: Vec<Step>) {
             Step::Later => now = clock::later(now, Duration::from_secs(10)),
         }
     }
+    let pending = model.deliveries.values();
+    let pending = pending.filter(|delivery| delivery.state == State::Pending);
+    let expected = u64::try_from(pending.count()).unwrap();
+    assert_eq!(subject.journal().open().await.unwrap().pending, expected);
+    let pending = Filter {
+        state: Some(State::Pending),
+        ..Filter::default()
+    };
+    let listed = subject.journal().list(&pending).await.unwrap();
+    let events: BTreeSet<EventId> = model
+        .deliveries
+        .iter()
+        .filter(|(_, delivery)| delivery.state == State::Pending)
+        .map(|(id, _)| id.event)
+        .collect();
+    assert_eq!(
+        listed.iter().map(|event| event.id).collect::<BTreeSet<_>>(),
+        events
+    );
     let mut found = BTreeMap::new();
     for event in subject.journal().list(&Filter::default()).await.unwrap() {
         for delivery in event.deliveries {
