@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use belfry::call::Fate;
 use belfry::ids::EventId;
 use belfry::journal::{Effect, Filter, SqliteJournal, State};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use self::deck::{Aim, Deck, Random};
@@ -105,6 +106,7 @@ pub async fn run(options: Options) -> Report {
 
 fn bot(revision: u32) -> Bot {
     let bot = Bot::new()
+        .app("pace = { calls = 0 }")
         .retry("first-delay = \"50ms\"")
         .hook("ops", "alertmanager", "");
     lanes::plugins(revision).fold(bot, Bot::plugin)
@@ -347,16 +349,23 @@ impl Witness {
             let function = match call["path"].as_str().unwrap_or_default() {
                 "/chat/send" => "chat.send",
                 "/robot/sendBySession" => "robot.reply",
-                "/topapi/processinstance/create" => "approval.create",
+                "/topapi/processinstance/create" | "/v1.0/workflow/processInstances" => {
+                    "approval.create"
+                }
                 _ => continue,
             };
-            if call["response"]["errcode"] == 0 {
-                self.evidence
-                    .seen
-                    .extend(Deed::in_call(function, &call["body"]));
+            if call["method"] == "POST" && is_success(call) {
+                let deed = Deed::in_call(function, &call["body"]);
+                self.evidence.seen.extend(deed);
             }
         }
     }
+}
+
+/// The older hosts tell a refusal by their code, the newer ones by the status.
+fn is_success(call: &Value) -> bool {
+    let code = &call["response"]["errcode"];
+    call["status"] == 200 && (code.is_null() || *code == 0)
 }
 
 /// What a recorded call does, if it is one of those that are counted.

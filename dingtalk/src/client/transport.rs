@@ -176,7 +176,8 @@ impl Inner {
         effect: Effect,
     ) -> Result<Answer, ApiError> {
         let lane = Lane::Api(path);
-        let fetch = async || self.fetch_oapi_token().await;
+        // Seldom made, so it need not make every call larger.
+        let fetch = async || Box::pin(self.fetch_oapi_token()).await;
         let token = self.oapi_token.get(fetch).await?;
         let first = self.exchange(request(&token), lane, effect, answer::oapi);
         match first.await {
@@ -216,7 +217,7 @@ impl Inner {
         lane: Lane<'_>,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
-        let fetch = async || self.fetch_api_token().await;
+        let fetch = async || Box::pin(self.fetch_api_token()).await;
         let token = self.api_token.get(fetch).await?;
         let first = self.exchange(request(&token), lane, effect, answer::api);
         match first.await {
