@@ -265,7 +265,7 @@ async fn a_status_bar_is_changed_and_a_file_has_an_address() {
     );
     let path = "/v1.0/robot/messageFiles/download";
     let there = server.base.join("/files/a").unwrap();
-    server.next_json(path, &json!({"downloadUrl": there}));
+    server.next_json(path, &json!({"downloadUrl": there.as_str()}));
     let url = client.robot_file_url("code").await.unwrap();
     assert_eq!(url, there);
     assert_eq!(last_body(&server, path)["downloadCode"], "code");
