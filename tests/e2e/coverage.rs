@@ -179,7 +179,7 @@ const TYPED: &[Typed] = &[
     ),
     typed(
         "approval.form-schema",
-        &["approval.get-form"],
+        &["approval_form"],
         &["approval.get-form", "approval.check"],
     ),
     typed(
