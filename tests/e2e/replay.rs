@@ -133,7 +133,7 @@ async fn a_dry_run_hears_of_grants_and_of_nothing_else_that_is_not_recorded() {
     stage.dingtalk.say(ONCALL, "alice", "go").await;
     let (id, _) = ended(&process.doors, "scripted").await;
     let granted = Plugin::scripted_with("?say chatoncall a; count n; count n; show n")
-        .line("grant = { robot = true, chat = [\"chatother\"], notice = true, approval = true, kv = true }");
+        .line("grant = { robot = true, chat = [\"chatother\"], notice = true, approval = true, kv = true, contacts = true, media = true }");
     let narrow = Bot::new()
         .server(&format!("admin = {admin:?}"))
         .retry("first-delay = \"50ms\"")
