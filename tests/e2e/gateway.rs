@@ -488,7 +488,7 @@ async fn an_idempotency_key_makes_a_write_happen_once() {
     let (status, other) = answer(send("k1", "anders")).await;
     assert_eq!(
         (status, &other["errcode"]),
-        (422, &json!("gateway.other-body"))
+        (409, &json!("gateway.other-body"))
     );
     assert_eq!(answer(send("", "x")).await.0, 400);
     assert_eq!(stage.dingtalk.calls("/chat/send").await.len(), 1);

@@ -67,27 +67,29 @@ impl ArgumentError {
 pub(super) type Rule = fn(&Map<String, Value>) -> Result<(), ArgumentError>;
 
 impl Api {
-    /// Picks the call that the arguments are for, the preferred style first, and checks them. Where they fit none, the
-    /// error is about the call that knows most of them.
+    /// Picks the call that the arguments are for, the one that knows most of them and then that of the preferred style, and
+    /// checks them.
     pub fn choose(
         &self,
         preferred: ApiStyle,
         arguments: &Map<String, Value>,
     ) -> Result<(&Call, Map<String, Value>), ArgumentError> {
-        let mut closest: Option<(usize, ArgumentError)> = None;
+        // Only the call that knows most of them: another would take what is wrong for one of them as unknown to it.
+        let most = self
+            .calls(preferred)
+            .map(|call| call.knows(arguments))
+            .max();
+        let mut first = None;
         for call in self.calls(preferred) {
+            if Some(call.knows(arguments)) != most {
+                continue;
+            }
             match call.check(arguments) {
                 Ok(checked) => return Ok((call, checked)),
-                Err(error) => {
-                    let known = call.knows(arguments);
-                    if closest.as_ref().is_none_or(|(most, _)| known > *most) {
-                        closest = Some((known, error));
-                    }
-                }
+                Err(error) => first = first.or(Some(error)),
             }
         }
-        let error = closest.map(|(_, error)| error);
-        Err(error.unwrap_or_else(|| ArgumentError::Missing(self.name.to_owned())))
+        Err(first.unwrap_or_else(|| ArgumentError::Missing(self.name.to_owned())))
     }
 }
 

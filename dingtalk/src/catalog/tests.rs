@@ -360,6 +360,12 @@ fn the_arguments_choose_between_an_older_and_a_newer_call() {
     let create = find("approval.create").unwrap();
     let error = create.choose(ApiStyle::Legacy, &wrong).unwrap_err();
     assert_eq!(error.to_string(), "formComponentValues is missing");
+    // A wrong `id` is no reason to make the call that has none.
+    let list = find("department.list").unwrap();
+    let error = list
+        .choose(ApiStyle::Legacy, &arguments(json!({"id": 0.5})))
+        .unwrap_err();
+    assert_eq!(error.field(), "id");
     let nothing = create.choose(ApiStyle::Legacy, &Map::new()).unwrap_err();
     assert_eq!(nothing.to_string(), "process_code is missing");
 }

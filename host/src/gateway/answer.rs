@@ -202,7 +202,7 @@ impl Refused {
             Self::Argument(_) => (StatusCode::BAD_REQUEST, "client.argument"),
             Self::IdempotencyKey => (StatusCode::BAD_REQUEST, "gateway.idempotency-key"),
             Self::UnderWay => (StatusCode::CONFLICT, "gateway.under-way"),
-            Self::OtherBody => (StatusCode::UNPROCESSABLE_ENTITY, "gateway.other-body"),
+            Self::OtherBody => (StatusCode::CONFLICT, "gateway.other-body"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "gateway.store"),
             Self::Page(_) => (StatusCode::FORBIDDEN, "h5.page"),
         }

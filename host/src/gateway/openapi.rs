@@ -134,14 +134,10 @@ fn responses() -> Value {
         ("408", "The body came too slowly"),
         (
             "409",
-            "Arguments do not go together, DingTalk refuses them, or a call with this Idempotency-Key is under way",
+            "Arguments do not go together, DingTalk refuses them, or the Idempotency-Key is under way or was used for another call or body",
         ),
         ("413", "The body is too large"),
         ("415", "The body is neither JSON nor a form"),
-        (
-            "422",
-            "The Idempotency-Key was used for another call or body",
-        ),
         ("429", "Too many calls; Retry-After says how long to wait"),
         ("502", "DingTalk does not accept the app's credentials"),
         (
