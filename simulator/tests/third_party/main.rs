@@ -4,6 +4,7 @@
 //! `cargo xtask test` installs them below `target/third-party` and names that folder in `BELFRY_THIRD_PARTY`. Without it
 //! these tests say that they were skipped.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, reason = "what was skipped must be seen")]
 
 use std::path::PathBuf;
 use std::process::Stdio;
