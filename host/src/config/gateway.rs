@@ -74,7 +74,7 @@ fn key(mut section: Section<'_>) -> Key {
             if secret.expose().len() < 16 {
                 let text =
                     "is shorter than 16 characters, and this listener can be tried from outside";
-                section.report("key", line, text);
+                section.warn("key", line, text);
             }
             Sha256::digest(secret.expose()).into()
         }
@@ -160,13 +160,24 @@ mod tests {
     }
 
     #[test]
+    fn a_short_key_is_warned_of() {
+        let key = "[[gateway.key]]\nname = \"crm\"\nkey = \"short\"\nscopes = [\"chat\"]\n";
+        let config = parse(&format!("[gateway]\napp = \"acme\"\n{key}")).unwrap();
+        let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        let expected = "gateway.key.crm.key: is shorter than 16 characters";
+        assert!(
+            warnings.iter().any(|warning| warning.contains(expected)),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
     fn every_mistake_in_a_key_is_named() {
         let text = "[gateway]\napp = \"acme\"\n[[gateway.key]]\nname = \"a\"\nkey = \"short\"\nscopes = [\"everything\"]\n\
                     [[gateway.key]]\nname = \"a\"\nscopes = [\"chat\"]\n\
                     [[gateway.key]]\nname = \"b\"\nsha256 = \"zz\"\nscopes = [\"chat\"]\nlimit = 1\n";
         let problems = parse(text).unwrap_err().join("\n");
         for part in [
-            "gateway.key.a.key: is shorter than 16 characters",
             "gateway.key.a.scopes: must be of \"chat\", \"notice\"",
             "gateway.key.a.key: is missing; give key or sha256",
             "gateway.key.a: the name is used twice",
