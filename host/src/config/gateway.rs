@@ -71,7 +71,9 @@ fn key(mut section: Section<'_>) -> Key {
             [0; 32]
         }
         (Some(secret), None) => {
-            if secret.expose().len() < 16 {
+            if secret.expose().is_empty() {
+                section.report("key", line, "is empty");
+            } else if secret.expose().len() < 16 {
                 let text =
                     "is shorter than 16 characters, and this listener can be tried from outside";
                 section.warn("key", line, text);
@@ -175,13 +177,15 @@ mod tests {
     fn every_mistake_in_a_key_is_named() {
         let text = "[gateway]\napp = \"acme\"\n[[gateway.key]]\nname = \"a\"\nkey = \"short\"\nscopes = [\"everything\"]\n\
                     [[gateway.key]]\nname = \"a\"\nscopes = [\"chat\"]\n\
-                    [[gateway.key]]\nname = \"b\"\nsha256 = \"zz\"\nscopes = [\"chat\"]\nlimit = 1\n";
+                    [[gateway.key]]\nname = \"b\"\nsha256 = \"zz\"\nscopes = [\"chat\"]\nlimit = 1\n\
+                    [[gateway.key]]\nname = \"c\"\nkey = \"\"\nscopes = [\"chat\"]\n";
         let problems = parse(text).unwrap_err().join("\n");
         for part in [
             "gateway.key.a.scopes: must be of \"chat\", \"notice\"",
             "gateway.key.a.key: is missing; give key or sha256",
             "gateway.key.a: the name is used twice",
             "gateway.key.b.sha256: must be 64 hexadecimal digits",
+            "gateway.key.c.key: is empty",
             "gateway.key.b.limit: is not a key belfry knows",
         ] {
             assert!(problems.contains(part), "{part}\nis not in\n{problems}");
