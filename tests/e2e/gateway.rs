@@ -369,12 +369,8 @@ async fn keys_open_their_scopes_only_and_change_live() {
     assert_eq!(answer(with(KEY, "noSuchName")).await.0, 404);
 
     stage.write(&bot_with("[[gateway.key]]\nname = \"new\"\nkey = \"a-new-key-0123456789\"\nscopes = [\"contacts\"]\nrate = 2\n"));
-    let (status, report) = doors.reload().await;
-    assert_eq!(
-        (status, &report["changed"]),
-        (200, &json!(true)),
-        "{report}"
-    );
+    // Whether the file was seen before it was asked for does not matter.
+    assert_eq!(doors.reload().await.0, 200);
     let new = || with("a-new-key-0123456789", "userinfo");
     let statuses = [
         answer(new()).await.0,
