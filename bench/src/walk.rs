@@ -97,7 +97,11 @@ fn client(address: SocketAddr) -> anyhow::Result<Client> {
         agent_id: None,
         robot_code: "dingkey".to_owned(),
     };
-    Ok(Client::new(credentials, endpoints)?)
+    let options = dingtalk::Options {
+        pace: dingtalk::Pace::lifted(),
+        ..dingtalk::Options::default()
+    };
+    Ok(Client::with_options(credentials, endpoints, options)?)
 }
 
 /// A running `belfry simulator`; dropping it ends it.

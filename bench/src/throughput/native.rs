@@ -8,7 +8,7 @@ use belfry::attempt::Outcome;
 use belfry::dispatch::Run;
 use belfry::event::Content;
 use belfry::journal::Claimed;
-use dingtalk::{Client, Credentials, Endpoints, Mentions, RobotOut, Secret};
+use dingtalk::{Client, Credentials, Endpoints, Mentions, Options, Pace, RobotOut, Secret};
 
 use crate::settings::APP_SECRET;
 
@@ -31,8 +31,12 @@ impl Native {
             oapi: base.parse().context("the upstream has no address")?,
             api: base.parse().context("the upstream has no address")?,
         };
+        let options = Options {
+            pace: Pace::lifted(),
+            ..Options::default()
+        };
         Ok(Self {
-            client: Client::new(credentials, endpoints)?,
+            client: Client::with_options(credentials, endpoints, options)?,
         })
     }
 }
