@@ -105,7 +105,7 @@ async fn start(
     }];
     let config = settings::write(folder, &Listeners::any(), upstream.address(), &plugins)?;
     let overrides = Overrides {
-        run: Some(run),
+        run: Some(Box::new(|_| run)),
         ..Overrides::default()
     };
     Host::start_with(&config, overrides).await

@@ -1,15 +1,15 @@
 //! Events per second from HTTP push to recorded API call, `echo` in wasm against the same handler in the host.
 //!
 //! Both sides are whole hosts of their own, with listener, SQLite journal, dispatcher and HTTP client, in one process
-//! with the pushers and the recording server. They differ in nothing but who runs a delivery.
+//! with the pushers and the recording server. They differ in nothing but who runs a delivery: the call of the handler in
+//! the host is recorded like that of the plugin.
 
 mod native;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use belfry::app::{Host, Overrides};
-use belfry::dispatch::Run;
+use belfry::app::{Host, MakeRun, Overrides};
 
 use crate::places::Places;
 use crate::push::{Pusher, Until, push_all};
@@ -26,7 +26,8 @@ const IN_FLIGHT: usize = 64;
 /// Measures events per second.
 pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
     let (upstream, calls) = Upstream::start(IN_FLIGHT).await?;
-    let native: Arc<dyn Run> = Arc::new(Native::new(upstream.address())?);
+    let client = native::client(upstream.address())?;
+    let native: MakeRun = Box::new(|journal| Arc::new(Native::new(client, Arc::clone(journal))));
     let wasm = start(places, "throughput-wasm", upstream.address(), None).await?;
     let native = start(
         places,
@@ -59,7 +60,7 @@ async fn start(
     places: &Places,
     name: &str,
     upstream: SocketAddr,
-    run: Option<Arc<dyn Run>>,
+    run: Option<MakeRun>,
 ) -> anyhow::Result<Host> {
     let folder = places.fresh(name)?;
     let echo = places.plugin("echo")?;

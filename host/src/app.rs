@@ -96,11 +96,14 @@ pub struct Host {
     stop_operators: CancellationToken,
 }
 
+/// Makes what runs deliveries.
+pub type MakeRun = Box<dyn FnOnce(&Arc<dyn Journal>) -> Arc<dyn Run> + Send>;
+
 /// What a benchmark or a test puts in place of the usual parts.
 #[derive(Default)]
 pub struct Overrides {
-    /// Runs deliveries instead of the plugins.
-    pub run: Option<Arc<dyn Run>>,
+    /// Runs deliveries instead of the plugins; made with the journal of the host.
+    pub run: Option<MakeRun>,
     /// Keeps events, deliveries and timers instead of the file.
     pub journal: Option<Arc<MemoryJournal>>,
 }
@@ -165,8 +168,9 @@ impl Host {
         };
         let notices = Schedule::new(Arc::clone(&timers), followup.was_sent.clone());
         let schedule = Schedule::new(timers, clockwork.was_set.clone());
-        let run = overrides.run.unwrap_or_else(|| {
-            Arc::new(Runner {
+        let run: Arc<dyn Run> = match overrides.run {
+            Some(make) => make(&journal),
+            None => Arc::new(Runner {
                 snapshot: snapshot.clone(),
                 versions: Arc::clone(&versions),
                 journal: Arc::clone(&journal),
@@ -175,8 +179,8 @@ impl Host {
                 notices,
                 outbound: outbound.clone(),
                 next_probe: Mutex::default(),
-            })
-        });
+            }),
+        };
         let dispatch = Dispatch {
             journal: Arc::clone(&journal),
             run,
