@@ -242,7 +242,8 @@ async fn what_a_full_disk_turned_away_is_fetched_when_there_is_room() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
     let options = simulator::Options {
-        push_retries: vec![Duration::from_millis(10)],
+        // Turned away once, it is looked for again in five seconds; turned away twice, in ten.
+        push_retries: Vec::new(),
         ..Default::default()
     };
     let stage = Stage::with(&Bot::new().fetching(), options).await;

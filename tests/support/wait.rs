@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a story waits for what should happen.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
