@@ -1,6 +1,5 @@
 //! What DingTalk could not deliver is fetched, and handled once.
 
-
 use belfry_tests::{Bot, Hosted, ONCALL, Plugin, Process, Stage, wait_for, wait_until};
 use serde_json::{Value, json};
 
