@@ -100,7 +100,10 @@ async fn serve(
         headers: &headers,
     };
     let api = catalog::find_gateway(&name);
-    let answer = match gateway.handle(&active, api, request, body, &mut caller).await {
+    let answer = match gateway
+        .handle(&active, api, request, body, &mut caller)
+        .await
+    {
         Ok(answer) => answer,
         Err(refused) => refused.answer(),
     };

@@ -105,27 +105,59 @@ async fn a_file_goes_along_where_a_call_takes_one() {
     let sent = call(&stage, &["media.upload", "--json", image, "--file", &file]).await;
     assert_eq!(sent.code, Some(0), "{}", sent.errors);
     let answer: Value = serde_json::from_str(&sent.output).unwrap();
-    assert!(answer["media_id"].as_str().unwrap().starts_with('@'), "{answer}");
+    assert!(
+        answer["media_id"].as_str().unwrap().starts_with('@'),
+        "{answer}"
+    );
     let calls = stage.dingtalk.calls("/media/upload").await;
     assert_eq!(calls[0]["query"]["type"], "image");
 
     let missing = format!("media={}", stage.file("nosuch.png").display());
     for (arguments, says) in [
         (&["media.upload", "--json", image][..], "--file media=PATH"),
-        (&["media.upload", "--json", image, "--file", "photo.png"], "--file media=PATH"),
-        (&["media.upload", "--json", image, "--file", "photo=photo.png"], "--file media=PATH"),
-        (&["media.upload", "--json", image, "--file", &missing], "cannot read"),
+        (
+            &["media.upload", "--json", image, "--file", "photo.png"],
+            "--file media=PATH",
+        ),
+        (
+            &["media.upload", "--json", image, "--file", "photo=photo.png"],
+            "--file media=PATH",
+        ),
+        (
+            &["media.upload", "--json", image, "--file", &missing],
+            "cannot read",
+        ),
         (&["media.upload", "--file", &file], "type is missing"),
-        (&["media.upload", "--json", r#"{"type":"gif"}"#, "--file", &file], "type must be one of image"),
-        (&["chat.get", "--json", r#"{"chatid":"c"}"#, "--file", &file], "chat.get takes no file"),
+        (
+            &[
+                "media.upload",
+                "--json",
+                r#"{"type":"gif"}"#,
+                "--file",
+                &file,
+            ],
+            "type must be one of image",
+        ),
+        (
+            &["chat.get", "--json", r#"{"chatid":"c"}"#, "--file", &file],
+            "chat.get takes no file",
+        ),
     ] {
         let refused = call(&stage, arguments).await;
         assert_ne!(refused.code, Some(0), "{arguments:?}");
-        assert!(refused.errors.contains(says), "{arguments:?}: {}", refused.errors);
+        assert!(
+            refused.errors.contains(says),
+            "{arguments:?}: {}",
+            refused.errors
+        );
     }
     assert_eq!(stage.dingtalk.calls("/media/upload").await.len(), 1);
     let listed = run(&["call", "media.upload", "--list"]).await;
-    assert!(listed.output.contains("a file: --file media=PATH"), "{}", listed.output);
+    assert!(
+        listed.output.contains("a file: --file media=PATH"),
+        "{}",
+        listed.output
+    );
 }
 
 #[tokio::test]
@@ -158,7 +190,11 @@ async fn shells_learn_commands_and_names_of_apis() {
         assert_eq!(script.code, Some(0), "{shell}");
         for word in ["completions", "chat.send", "--modern", "isv.auth-info"] {
             // fish has no dashes before the names of options.
-            let word = if shell == "fish" { word.trim_start_matches('-') } else { word };
+            let word = if shell == "fish" {
+                word.trim_start_matches('-')
+            } else {
+                word
+            };
             assert!(script.output.contains(word), "{shell} {word}");
         }
     }

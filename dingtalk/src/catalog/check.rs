@@ -81,7 +81,8 @@ impl Api {
         let mut first = None;
         for call in calls {
             let checked = call.check(arguments);
-            match checked.and_then(|checked| self.siblings_allow(call, &checked).map(|()| checked)) {
+            match checked.and_then(|checked| self.siblings_allow(call, &checked).map(|()| checked))
+            {
                 Ok(checked) => return Ok((call, checked)),
                 Err(error) => first = first.or(Some(error)),
             }
@@ -133,7 +134,10 @@ impl Call {
         arguments: &Map<String, Value>,
     ) -> Result<Map<String, Value>, ArgumentError> {
         let inner = self.inner(arguments);
-        if let Some(envelope) = self.envelope.filter(|envelope| inner.contains_key(*envelope)) {
+        if let Some(envelope) = self
+            .envelope
+            .filter(|envelope| inner.contains_key(*envelope))
+        {
             return Err(wrong(envelope, Kind::Object));
         }
         let mut checked = Map::new();

@@ -20,11 +20,7 @@ pub(super) const APIS: &[Api] = &[
     .legacy(suite(post(
         "/service/get_auth_info",
         // `app` is belfry's: which of the third-party apps asks.
-        &[
-            id("auth_corpid").required(),
-            id("suite_key"),
-            id("app"),
-        ],
+        &[id("auth_corpid").required(), id("suite_key"), id("app")],
     ))),
     read("isv.corp-token", "Fetches the token for one organisation.")
         .legacy(suite(post(

@@ -102,11 +102,7 @@ async fn every_call_of_the_catalogue_refuses_what_lacks_its_first_needed_field_a
             let Some(call) = api.styled(style) else {
                 continue;
             };
-            let Some(needed) = call
-                .params
-                .iter()
-                .find(|param| param.is_needed())
-            else {
+            let Some(needed) = call.params.iter().find(|param| param.is_needed()) else {
                 continue;
             };
             tried += 1;
@@ -120,11 +116,10 @@ async fn every_call_of_the_catalogue_refuses_what_lacks_its_first_needed_field_a
                 assert!(error.to_string().contains(says), "{}: {error}", call.path);
             }
         }
-        if api.calls(ApiStyle::Modern).all(|call| {
-            call.params
-                .iter()
-                .any(|param| param.is_needed())
-        }) {
+        if api
+            .calls(ApiStyle::Modern)
+            .all(|call| call.params.iter().any(|param| param.is_needed()))
+        {
             let error = client.call(api, &Map::new()).await.unwrap_err();
             assert!(
                 matches!(&error, ApiError::Invalid { code, .. } if code == "client.argument"),

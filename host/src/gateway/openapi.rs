@@ -94,7 +94,8 @@ fn operation(api: &Api, id: &str, has_body: bool) -> Value {
             1 => bodies.remove(0),
             _ => json!({"anyOf": bodies}),
         };
-        let needs_body = |call: &&Call| call.params.iter().any(Param::is_needed) || !call.any_of.is_empty();
+        let needs_body =
+            |call: &&Call| call.params.iter().any(Param::is_needed) || !call.any_of.is_empty();
         operation["requestBody"] = json!({
             "required": calls.iter().all(needs_body),
             "content": {"application/json": {"schema": schema}},
@@ -156,9 +157,7 @@ fn responses() -> Value {
     ] {
         responses[status] = answer(description, "Failure");
     }
-    let header = |description: &str, is_always_there: bool, schema: Value| {
-        json!({"description": description, "required": is_always_there, "schema": schema})
-    };
+    let header = |description: &str, is_always_there: bool, schema: Value| json!({"description": description, "required": is_always_there, "schema": schema});
     let seconds = || json!({"type": "integer", "minimum": 1});
     let text = || json!({"type": "string"});
     for (status, name, described) in [
@@ -173,7 +172,11 @@ fn responses() -> Value {
     ] {
         responses[status]["headers"] = json!({name: described});
     }
-    for answer in responses.as_object_mut().into_iter().flat_map(Map::values_mut) {
+    for answer in responses
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
         answer["headers"]["Idempotency-Replayed"] = header(
             "Whether it is the recorded answer of an earlier call",
             false,
@@ -187,7 +190,10 @@ fn responses() -> Value {
 fn body(api: &Api, call: &Call) -> Value {
     let own = call.params.iter().map(|param| (param.name, member(param)));
     let others = api.params_beside(call).map(|param| {
-        let optional = Param { is_required: false, ..*param };
+        let optional = Param {
+            is_required: false,
+            ..*param
+        };
         (param.name, member(&optional))
     });
     let members = own.chain(others);
