@@ -94,6 +94,9 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// How fast calls may follow one another.
     pub pace: Pace,
+    /// How long the form of a template is kept, by which the fields of a new approval are checked before it is sent; zero
+    /// checks nothing. Fields are never refused by a form that was read earlier.
+    pub forms: Duration,
 }
 
 /// Why no client could be built.
@@ -125,6 +128,7 @@ struct Inner {
     page_ticket: TokenCache,
     pacer: Pacer,
     reach: Reach,
+    forms: approval::Forms,
     /// Fetches tokens for an organisation of a suite, in place of the credentials.
     suite: Option<isv::OfSuite>,
 }
@@ -141,7 +145,11 @@ impl Client {
         endpoints: Endpoints,
         options: Options,
     ) -> Result<Self, BuildError> {
-        let Options { timeouts, pace } = options;
+        let Options {
+            timeouts,
+            pace,
+            forms,
+        } = options;
         let is_plain = |base: &Url| base.scheme() == "http";
         for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
             if !(is_plain(base) || base.scheme() == "https") || !base.has_host() {
@@ -170,6 +178,7 @@ impl Client {
             page_ticket: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
+            forms: approval::Forms::new(forms),
             suite: None,
         };
         Ok(Self {
@@ -189,6 +198,7 @@ impl Client {
             api_token: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
+            forms: approval::Forms::default(),
             suite: Some(suite),
         };
         Self {

@@ -83,6 +83,7 @@ impl App {
         };
         let options = Options {
             pace: settings.pace,
+            forms: settings.keep_forms,
             ..Options::default()
         };
         let wrong = |reason: dingtalk::BuildError| error(reason.to_string());

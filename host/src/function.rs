@@ -126,6 +126,7 @@ pub enum Function {
     ApprovalHistory,
     ApprovalRedirect,
     ApprovalCommentWithFiles,
+    ApprovalExecuteWithFiles,
     ApprovalCountPending,
     ApprovalAttachmentSpace,
     ApprovalAttachmentLink,
@@ -214,6 +215,11 @@ impl Function {
             Self::ApprovalCommentWithFiles,
             "approval.comment-with-files",
             Policy::Unknown,
+        ),
+        write(
+            Self::ApprovalExecuteWithFiles,
+            "approval.execute-with-files",
+            Policy::Look,
         ),
         read(Self::ApprovalCountPending, "approval.count-pending"),
         write(

@@ -88,7 +88,7 @@ async fn an_instance_is_read_commented_on_handed_on_and_decided_in_both_styles()
                 "noted",
                 "handed on",
                 "Status::Running manager COMPLETED, bob RUNNING",
-                "START_PROCESS_INSTANCE ADD_REMARK REDIRECT_TASK",
+                "START_PROCESS_INSTANCE ADD_REMARK[f1] REDIRECT_TASK",
                 "1",
                 "0",
                 "2001",
@@ -99,13 +99,23 @@ async fn an_instance_is_read_commented_on_handed_on_and_decided_in_both_styles()
         let next: i64 = task.parse::<i64>().unwrap() + 1;
         stage
             .dingtalk
-            .say(ONCALL, "alice", &format!("decide {id} {next} bob"))
+            .say(
+                ONCALL,
+                "alice",
+                &format!("decide-with-file {id} {next} bob; history {id}"),
+            )
             .await;
         wait_until("it is decided", async || {
             let approvals = stage.dingtalk.get("approvals").await;
             approvals[0]["status"] == "COMPLETED" && approvals[0]["result"] == "agree"
         })
         .await;
+        let told = wait_for("the plugin tells of it", async || {
+            let answers = stage.dingtalk.answers(ONCALL).await;
+            answers.get(11).cloned()
+        })
+        .await;
+        assert!(told.ends_with(" EXECUTE_TASK_NORMAL[f1]"), "{told}");
         belfry.stop().await;
     }
 }

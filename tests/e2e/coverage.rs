@@ -160,7 +160,7 @@ const TYPED: &[Typed] = &[
     typed(
         "approval.execute",
         &["approval_execute"],
-        &["approval.execute"],
+        &["approval.execute", "approval.execute-with-files"],
     ),
     typed(
         "approval.redirect",

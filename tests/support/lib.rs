@@ -6,6 +6,7 @@
 )]
 
 pub mod bot;
+mod browser;
 pub mod components;
 pub mod crash;
 mod dingtalk;
@@ -19,6 +20,7 @@ mod web;
 pub mod zoo;
 
 pub use bot::{Bot, Plugin};
+pub use browser::Browser;
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
 pub use doors::Doors;
 pub use process::{Finished, Process, run, run_with};

@@ -35,6 +35,8 @@ pub struct App {
     pub api: ApiStyle,
     /// How fast its calls may follow one another.
     pub pace: Pace,
+    /// How long the form of an approval's template is kept to check fields by; zero checks nothing.
+    pub keep_forms: Duration,
     /// Its pages inside DingTalk.
     pub h5: H5,
     /// Host of the old API.
@@ -171,6 +173,9 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         callback,
         api: api_style(&mut section),
         pace: pace(&mut section, oapi_base.as_ref()),
+        keep_forms: section
+            .duration_within("keep-forms", Duration::ZERO..=MOST_KEPT)
+            .unwrap_or(FORMS_KEPT),
         h5: h5(&mut section),
         oapi_base,
         api_base: base_url(&mut section, "api-base"),
@@ -178,6 +183,10 @@ pub(super) fn app(mut section: Section<'_>) -> App {
     section.finish();
     app
 }
+
+/// A form is read again before it refuses anything, so a day costs no more than a request that DingTalk refuses.
+const FORMS_KEPT: Duration = Duration::from_hours(24);
+const MOST_KEPT: Duration = Duration::from_hours(30 * 24);
 
 fn h5(section: &mut Section<'_>) -> H5 {
     let mut h5 = H5::default();

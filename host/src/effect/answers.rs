@@ -52,6 +52,7 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         | Function::NoticeUpdateStatusBar
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
+        | Function::ApprovalExecuteWithFiles
         | Function::ApprovalComment
         | Function::ApprovalCommentWithFiles
         | Function::ApprovalRedirect

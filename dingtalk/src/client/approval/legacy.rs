@@ -105,13 +105,16 @@ impl Client {
     }
 
     pub(super) async fn legacy_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        let request = json!({
+        let mut request = json!({
             "process_instance_id": verdict.instance_id,
             "task_id": number("task id", &verdict.task_id)?,
             "actioner_userid": verdict.approver,
             "result": word(verdict.decision),
             "remark": verdict.remark,
         });
+        if !verdict.files.is_empty() {
+            request["file"] = files(&verdict.files);
+        }
         self.legacy_act("execute", request).await
     }
 

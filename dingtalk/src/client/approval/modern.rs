@@ -112,13 +112,16 @@ impl Client {
     }
 
     pub(super) async fn modern_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        let body = json!({
+        let mut body = json!({
             "processInstanceId": verdict.instance_id,
             "taskId": number("task id", &verdict.task_id)?,
             "actionerUserId": verdict.approver,
             "result": word(verdict.decision),
             "remark": verdict.remark,
         });
+        if !verdict.files.is_empty() {
+            body["file"] = files(&verdict.files);
+        }
         self.modern_act("processInstances/execute", &body).await
     }
 

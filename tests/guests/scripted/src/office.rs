@@ -16,6 +16,7 @@ pub(crate) fn run(word: &str, rest: &str) -> Option<Result<(), Failure>> {
         "status" => status(rest),
         "handon" => hand_on(rest),
         "decide" => decide(rest),
+        "decide-with-file" => decide_with_file(rest),
         "history" => history(rest),
         "note" => note(rest),
         "pending" => pending(rest),
@@ -115,23 +116,39 @@ fn decide(rest: &str) -> Result<(), Failure> {
     Ok(reply_text("decided")?)
 }
 
-fn history(id: &str) -> Result<(), Failure> {
-    let records = approval::history(id)?;
-    let kinds: Vec<&str> = records.iter().map(|record| record.kind.as_str()).collect();
-    Ok(reply_text(&kinds.join(" "))?)
+fn decide_with_file(rest: &str) -> Result<(), Failure> {
+    let (id, rest) = split(rest);
+    let (task, who) = split(rest);
+    approval::execute_with_files(id, task, who, Decision::Agree, "见附件", &[], &[file()])?;
+    Ok(reply_text("decided")?)
 }
 
-fn note(rest: &str) -> Result<(), Failure> {
-    let (id, rest) = split(rest);
-    let (who, text) = split(rest);
-    let file = approval::Attachment {
+fn file() -> approval::Attachment {
+    approval::Attachment {
         space_id: "2001".to_owned(),
         file_id: "f1".to_owned(),
         name: "a.pdf".to_owned(),
         size: "10".to_owned(),
         kind: "pdf".to_owned(),
-    };
-    approval::comment_with_files(id, who, text, &[], &[file])?;
+    }
+}
+
+fn history(id: &str) -> Result<(), Failure> {
+    let records = approval::history(id)?;
+    let shown: Vec<String> = records
+        .iter()
+        .map(|record| match record.files.as_slice() {
+            [] => record.kind.clone(),
+            files => format!("{}[{}]", record.kind, files.join(",")),
+        })
+        .collect();
+    Ok(reply_text(&shown.join(" "))?)
+}
+
+fn note(rest: &str) -> Result<(), Failure> {
+    let (id, rest) = split(rest);
+    let (who, text) = split(rest);
+    approval::comment_with_files(id, who, text, &[], &[file()])?;
     Ok(reply_text("noted")?)
 }
 
