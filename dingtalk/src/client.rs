@@ -232,6 +232,12 @@ impl Client {
         self.inner.reach.outages()
     }
 
+    /// The organisation that it calls for, if it is the client of a third-party app.
+    pub fn corp_id(&self) -> Option<&str> {
+        let suite = self.inner.suite.as_ref();
+        suite.map(|suite| suite.corp.as_str())
+    }
+
     /// Where DingTalk is.
     pub fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints

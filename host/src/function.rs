@@ -170,7 +170,7 @@ pub enum Function {
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 68] = [
+    const ROWS: [Row; 69] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),

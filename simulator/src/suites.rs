@@ -77,9 +77,10 @@ impl Suites {
 
     /// Whether an app of that name is a third-party app in one of its companies.
     pub(crate) fn has_app(&self, app: &str) -> bool {
-        let mut of_corps = self.list.iter().flat_map(|suite| {
-            suite.corps.iter().map(move |corp| app_name(suite, corp))
-        });
+        let mut of_corps = self
+            .list
+            .iter()
+            .flat_map(|suite| suite.corps.iter().map(move |corp| app_name(suite, corp)));
         of_corps.any(|name| name == app)
     }
 

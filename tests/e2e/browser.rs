@@ -10,7 +10,9 @@ const TICKETS: &str = "/v1.0/oauth2/jsapiTickets";
 async fn open(url: &str) -> Option<Browser> {
     let browser = Browser::open(url).await;
     if browser.is_none() {
-        println!("SKIPPED: there is no Chromium (Debian: apt-get install chromium; or BELFRY_CHROMIUM)");
+        println!(
+            "SKIPPED: there is no Chromium (Debian: apt-get install chromium; or BELFRY_CHROMIUM)"
+        );
     }
     browser
 }
@@ -54,7 +56,7 @@ async fn the_sample_page_signs_itself_in_and_learns_who_opened_it() {
         told["nonceStr"].as_str().unwrap(),
         told["timeStamp"].as_str().unwrap()
     );
-    let digest = Sha256::digest(plain);
+    let digest = Sha256::digest(&plain);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(told["signature"], digest, "{plain}");
     let logins = stage.dingtalk.calls("/topapi/v2/user/getuserinfo").await;
@@ -82,8 +84,12 @@ async fn a_member_writes_on_the_page_and_sees_what_the_plugin_answers() {
     browser.write("#text", "早上好 <b>大家</b>").await;
     browser.press_enter().await;
     // What people write is text and never markup.
-    browser.shows(".message.user .bubble", "早上好 <b>大家</b>").await;
-    browser.shows(".message.robot .bubble", "早上好 <b>大家</b>").await;
+    browser
+        .shows(".message.user .bubble", "早上好 <b>大家</b>")
+        .await;
+    browser
+        .shows(".message.robot .bubble", "早上好 <b>大家</b>")
+        .await;
     browser.shows(".message.user .name", "林爱丽").await;
     assert_eq!(browser.close().await, Vec::<String>::new());
 

@@ -27,4 +27,4 @@ pub use process::{Finished, Process, run, run_with};
 pub use relay::Relay;
 pub use stage::{Hosted, Stage};
 pub use wait::{PATIENCE, wait_for, wait_until};
-pub use web::Web;
+pub use web::{File, Web};

@@ -25,7 +25,8 @@ fn next_form(server: &Server, kinds: &[&str]) {
         {"componentName": "DDSelectField", "props": {"id": "a", "label": "类型", "options": kinds}},
         {"componentName": "NumberField", "props": {"id": "b", "label": "天数", "required": true}},
     ]);
-    let form = json!({"success": true, "result": {"name": "请假", "schemaContent": {"items": items}}});
+    let form =
+        json!({"success": true, "result": {"name": "请假", "schemaContent": {"items": items}}});
     server.next_json(FORMS, &form);
 }
 
@@ -69,7 +70,10 @@ async fn what_the_form_is_against_is_not_sent() {
     assert_eq!(server.calls(FORMS).len(), 1, "the form is kept");
 
     for (fields, told) in [
-        (&[("类型", "年假")][..], "the field \"天数\" is required by the template"),
+        (
+            &[("类型", "年假")][..],
+            "the field \"天数\" is required by the template",
+        ),
         (
             &[("类型", "年假"), ("天数", "两天")],
             "the field \"天数\" is not a decimal number such as 12.50",
@@ -82,10 +86,7 @@ async fn what_the_form_is_against_is_not_sent() {
         next_form(&server, &["年假"]);
         let error = create(&client, fields).await.unwrap_err();
         assert!(matches!(error, ApiError::Invalid { .. }), "{error}");
-        assert_eq!(
-            (error.code(), error.message()),
-            ("client.field", told)
-        );
+        assert_eq!((error.code(), error.message()), ("client.field", told));
     }
     assert_eq!(server.calls(INSTANCES).len(), 2);
 }

@@ -431,10 +431,7 @@ impl Host for State {
     }
 }
 
-async fn execute(
-    call: Call,
-    verdict: dingtalk::Verdict,
-) -> wasmtime::Result<Result<(), Error>> {
+async fn execute(call: Call, verdict: dingtalk::Verdict) -> wasmtime::Result<Result<(), Error>> {
     let (asking, task) = (call.task(), call.task());
     let about = verdict.instance_id.clone();
     call.write(covers_instance(&asking, &about), move |step| {

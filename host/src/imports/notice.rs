@@ -211,13 +211,14 @@ async fn follow(task: &Task, task_id: i64) {
         plugin: task.plugin.to_string(),
         task_id,
         sent_at: clock::now().0,
+        corp: task.client.corp_id().map(str::to_owned),
     };
     let Ok(payload) = serde_json::to_string(&sent) else {
         return;
     };
     let timer = Timer {
         plugin: SentNotice::keeper(&task.plugin),
-        name: task_id.to_string(),
+        name: sent.name(),
         app: task.envelope.app.clone(),
         due_at: sent.first_look(),
         repeat: None,

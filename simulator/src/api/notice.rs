@@ -53,7 +53,14 @@ pub(super) fn send(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
     let msg = body.get("msg").ok_or_else(|| Refusal::parameter("msg"))?;
     message::check(msg).map_err(refuse_message)?;
     let receivers = receivers(world, app, call, &ROOM)?;
-    Ok(accept(world, app, agent_id, receivers, msg.clone(), call.now))
+    Ok(accept(
+        world,
+        app,
+        agent_id,
+        receivers,
+        msg.clone(),
+        call.now,
+    ))
 }
 
 /// `POST /topapi/message/corpconversation/sendbytemplate`, for third-party apps only.

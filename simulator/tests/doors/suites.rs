@@ -161,7 +161,10 @@ async fn third_party_apps_send_notices_by_template() {
     let result = stage
         .post(&format!("{family}/getsendresult?access_token={token}"), ask)
         .await;
-    assert_eq!(result["send_result"]["invalid_user_id_list"], json!(["ghost"]));
+    assert_eq!(
+        result["send_result"]["invalid_user_id_list"],
+        json!(["ghost"])
+    );
     for (name, value, code) in [
         ("agent_id", json!(1001), 40056),
         ("template_id", json!(null), 40035),

@@ -116,18 +116,22 @@ impl Client {
         let Some(code) = arguments.get(code).and_then(Value::as_str) else {
             return Ok(());
         };
-        let fields: Option<Vec<Field>> = arguments.get(fields).and_then(Value::as_array).map(|fields| {
-            let text = |field: &Value, name: &str| field[name].as_str().map(str::to_owned);
-            fields
-                .iter()
-                .filter_map(|field| {
-                    Some(Field {
-                        name: text(field, "name")?,
-                        value: text(field, "value")?,
-                    })
-                })
-                .collect()
-        });
+        let fields: Option<Vec<Field>> =
+            arguments
+                .get(fields)
+                .and_then(Value::as_array)
+                .map(|fields| {
+                    let text = |field: &Value, name: &str| field[name].as_str().map(str::to_owned);
+                    fields
+                        .iter()
+                        .filter_map(|field| {
+                            Some(Field {
+                                name: text(field, "name")?,
+                                value: text(field, "value")?,
+                            })
+                        })
+                        .collect()
+                });
         self.fit_template(code, &fields.unwrap_or_default()).await
     }
 }

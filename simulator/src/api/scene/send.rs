@@ -91,11 +91,7 @@ const MENTIONED: [Named; 3] = [
 ];
 
 /// The user ids of everybody in these lists, which are text with commas.
-fn people(
-    world: &World,
-    body: Params<'_>,
-    lists: &[Named],
-) -> Result<BTreeSet<String>, Refusal> {
+fn people(world: &World, body: Params<'_>, lists: &[Named]) -> Result<BTreeSet<String>, Refusal> {
     let mut found = BTreeSet::new();
     for (name, id_of) in lists {
         for id in body.comma_list(name).unwrap_or_default() {
