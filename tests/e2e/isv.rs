@@ -29,7 +29,7 @@ name = "worker"
 component = "plugins/scripted.wasm"
 app = "vendor"
 events = ["run_script", "belfry.notice-result"]
-grant = {{ chat = true, approval = true, notice = true }}
+grant = {{ chat = true, approval = true, notice = true, contacts = true, robot = true, kv = true, media = true }}
 config = {{ script = {script:?} }}
 "#
     )
@@ -330,6 +330,16 @@ async fn an_end_that_nobody_told_of_is_asked_for_in_its_organisation() {
     .await;
     belfry.stop().await;
     stage.dingtalk.decide(id, "agree").await;
+    wait_until("nobody took its end", async || {
+        let callbacks = stage.dingtalk.get("callbacks").await;
+        let of_vendor = callbacks.as_array().unwrap().iter();
+        let lists: Vec<usize> = of_vendor
+            .filter(|app| app["app"].as_str().unwrap().starts_with("vendor@"))
+            .map(|app| app["failed"].as_array().unwrap().len())
+            .collect();
+        lists == [2, 2]
+    })
+    .await;
     for corp in CORPS {
         let denied = json!({"app": format!("vendor@{corp}"), "allowed": false});
         stage.dingtalk.post("callbacks", denied).await;
