@@ -8,16 +8,12 @@ use simulator::{CallbackTarget, Suite};
 
 const TOKEN: &str = "suite-token-5521";
 const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-const CORPS: [&str; 2] = ["dingcorp1", "dingcorp2"];
+pub(crate) const CORPS: [&str; 2] = ["dingcorp1", "dingcorp2"];
 const CORP_TOKEN: &str = "/service/get_corp_token";
 
-fn bot() -> Bot {
-    bot_with(", backfill = false")
-}
-
-/// As [`bot`], which also fetches what DingTalk could not deliver.
-fn fetching() -> Bot {
-    bot_with("")
+/// A third-party app.
+pub(crate) fn app() -> String {
+    app_with(", backfill = false")
 }
 
 /// A plugin that does this script on an event of the type `run_script`.
@@ -35,8 +31,8 @@ config = {{ script = {script:?} }}
     )
 }
 
-fn bot_with(callback: &str) -> Bot {
-    let text = format!(
+fn app_with(callback: &str) -> String {
+    format!(
         r#"
 [[app]]
 name = "vendor"
@@ -47,17 +43,30 @@ receive = ["callback"]
 callback = {{ token = "{TOKEN}", aes-key = "{AES_KEY}"{callback} }}
 oapi-base = "http://{{simulator}}"
 api-base = "http://{{simulator}}"
+"#
+    )
+}
 
+fn bot() -> Bot {
+    bot_of(&app())
+}
+
+/// As [`bot`], which also fetches what DingTalk could not deliver.
+fn fetching() -> Bot {
+    bot_of(&app_with(""))
+}
+
+fn bot_of(app: &str) -> Bot {
+    let plugin = r#"
 [[plugin]]
 name = "ends"
 component = "plugins/approvals.wasm"
 app = "vendor"
 events = ["approval-instance"]
-grant = {{ chat = ["chatoncall"], approval = ["PROC-LEAVE"], notice = true, robot = true }}
-config = {{ chat = "chatoncall", process-code = "PROC-LEAVE" }}
-"#
-    );
-    Bot::new().table(&text, &["approvals"])
+grant = { chat = ["chatoncall"], approval = ["PROC-LEAVE"], notice = true, robot = true }
+config = { chat = "chatoncall", process-code = "PROC-LEAVE" }
+"#;
+    Bot::new().table(app, &[]).table(plugin, &["approvals"])
 }
 
 async fn start(stage: &Stage) -> Hosted {
@@ -81,6 +90,19 @@ async fn turn(stage: &Stage, what: &str, corp: Option<&str>) {
     let request = json!({"suite": "vendor", "what": what, "corp": corp});
     let report = stage.dingtalk.post("suites", request).await;
     assert_eq!(report["delivered"], true, "{what}: {report}");
+}
+
+/// A belfry whose third-party app the first of [`CORPS`] uses.
+pub(crate) async fn with_one_corp(stage: &Stage) -> Hosted {
+    let belfry = start(stage).await;
+    turn(stage, "ticket", None).await;
+    turn(stage, "authorize", Some(CORPS[0])).await;
+    activated(stage, 1).await;
+    wait_until("belfry knows its number there", async || {
+        stage.dingtalk.calls("/service/get_auth_info").await.len() == 1
+    })
+    .await;
+    belfry
 }
 
 async fn activated(stage: &Stage, count: usize) {

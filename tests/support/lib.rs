@@ -19,7 +19,7 @@ mod wait;
 mod web;
 pub mod zoo;
 
-pub use bot::{Bot, Plugin};
+pub use bot::{AES_KEY, Bot, CALLBACK_TOKEN, Plugin};
 pub use browser::Browser;
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
 pub use doors::Doors;
