@@ -40,6 +40,7 @@ pub use client::approval::{
 pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{
     ChatInfo, ChatUpdate, CreatedChat, MemberPage, NewChat, NewScene, ReaderPage, SceneChanges,
+    SceneMessage,
 };
 pub use client::contacts::{
     ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,

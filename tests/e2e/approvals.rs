@@ -152,6 +152,49 @@ async fn a_form_tells_its_rules_and_a_value_that_breaks_one_is_not_sent() {
     belfry.stop().await;
 }
 
+#[tokio::test]
+async fn an_approval_that_its_form_is_against_is_not_sent() {
+    const REFUSED: &str =
+        "refused as invalid: the field \"事由\" is required by the template (belfry.field)";
+    for style in STYLES {
+        let stage = Stage::new(&bot(Plugin::scripted().granted(""), style)).await;
+        let belfry = stage.host().await;
+        let script = "start PROC-FORM 事由 出差; ~start PROC-FORM 天数 2; start PROC-FORM 事由 外出; start PROC-LEAVE 请假天数 1";
+        stage.dingtalk.say(ONCALL, "alice", script).await;
+        said(&stage, &["started", REFUSED, "started", "started"]).await;
+        let paths = paths(&stage).await;
+        let count = |wanted: &str| paths.iter().filter(|path| *path == wanted).count();
+        let create = if style == "legacy" {
+            "/topapi/processinstance/create"
+        } else {
+            "/v1.0/workflow/processInstances"
+        };
+        assert_eq!(count(create), 3, "{paths:?}");
+        // Once for each template, and once more before something was refused.
+        assert_eq!(count("/v1.0/workflow/forms/schemas/processCodes"), 3);
+        belfry.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn without_kept_forms_dingtalk_decides() {
+    let bot = bot(Plugin::scripted().granted(""), "modern").app("keep-forms = \"0s\"");
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "~start PROC-FORM 天数 2")
+        .await;
+    said(
+        &stage,
+        &["refused as invalid: 表单控件校验失败: 事由: 必填 (formConverterError)"],
+    )
+    .await;
+    let paths = paths(&stage).await;
+    assert!(!paths.iter().any(|path| path.contains("/forms/")));
+    belfry.stop().await;
+}
+
 /// What a script of a plugin with this grant is told.
 async fn told(grant: &str, script: impl Fn(&str, &str) -> String) -> Vec<String> {
     let plugin = Plugin::scripted().line(&format!(

@@ -472,3 +472,27 @@ async fn other_services_ask_how_an_organisation_authorised_the_app() {
     assert_eq!(data["auth_info"]["agent"][0]["agentid"], 2002);
     belfry.stop().await;
 }
+
+#[tokio::test]
+async fn a_third_party_app_sends_notices_by_template() {
+    let bot = bot().table(&worker("order ghost 7; order alice 8"), &["scripted"]);
+    let stage = Stage::new(&bot).await;
+    let belfry = start(&stage).await;
+    authorized(&stage).await;
+    work(&stage, CORPS[0]).await;
+    let told = wait_for("the plugin hears who did not get it", async || {
+        let said = stage.dingtalk.answers(ONCALL).await;
+        let text = said.into_iter().next()?;
+        let raw = text.strip_prefix("belfry.notice-result ")?.to_owned();
+        serde_json::from_str::<Value>(&raw).ok()
+    })
+    .await;
+    assert_eq!(told["invalidUsers"], json!(["ghost"]));
+    let notices = stage.dingtalk.notices().await;
+    assert_eq!(notices[1]["receivers"], json!(["alice"]));
+    assert_eq!(
+        notices[1]["msg"]["text"]["content"],
+        "alice，您的订单 8 已备好。"
+    );
+    belfry.stop().await;
+}

@@ -1,10 +1,13 @@
 //! `belfry:bot/chat`: groups.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::bindings::belfry::bot::api::{ChatId, ConversationId, Error, MessageId, UserId};
 use super::bindings::belfry::bot::chat::{
-    ChatInfo, ChatUpdate, CreatedChat, Host, MemberPage, NewChat, NewScene, ReaderPage, SceneUpdate,
+    ChatInfo, ChatUpdate, CreatedChat, Host, MemberPage, NewChat, NewScene, ReaderPage,
+    SceneMessage, SceneUpdate, SceneValue,
 };
 use super::bindings::belfry::bot::message::Message;
 use super::recorded::Step;
@@ -233,6 +236,38 @@ impl Host for State {
         })
         .await
     }
+
+    async fn send_scene(
+        &mut self,
+        conversation_id: ConversationId,
+        message: SceneMessage,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        let asked = SendScene {
+            conversation_id: &conversation_id,
+            message: &message,
+        };
+        let call = self.asks(Function::ChatSendScene, &asked)?;
+        let message = dingtalk::SceneMessage {
+            robot_code: message.robot_code,
+            template_id: message.template_id,
+            values: places(message.values),
+            media: places(message.media),
+            mentions: message.mentions,
+            mention_all: message.mention_all,
+            receivers: message.receivers,
+        };
+        let (asking, task) = (call.task(), call.task());
+        call.write(granted(&asking, &conversation_id.clone()), move |_| {
+            let (task, id, message) = (task.clone(), conversation_id.clone(), message.clone());
+            async move { upstream(&task, task.client.scene_send(&id, &message)).await }
+        })
+        .await
+    }
+}
+
+fn places(values: Vec<SceneValue>) -> BTreeMap<String, String> {
+    let values = values.into_iter();
+    values.map(|place| (place.name, place.value)).collect()
 }
 
 /// A group that the plugin has made, from now on its own.
@@ -269,6 +304,12 @@ struct UpdateScene<'a> {
 struct ChangeMembers<'a> {
     conversation_id: &'a str,
     members: &'a [UserId],
+}
+
+#[derive(Serialize)]
+struct SendScene<'a> {
+    conversation_id: &'a str,
+    message: &'a SceneMessage,
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! `belfry:bot/notice`: work notices.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +9,8 @@ use super::bindings::belfry::bot::api::Error;
 use super::bindings::belfry::bot::message::Message;
 use super::bindings::belfry::bot::notice::State as Stage;
 use super::bindings::belfry::bot::notice::{
-    Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
+    Host, NamedRecipients, NoticeId, PlaceValue, Recipients, Refusal, SendingOutcome,
+    SendingProgress,
 };
 use super::{invalid, not_granted, upstream};
 use crate::clock::UnixMs;
@@ -32,10 +34,7 @@ impl Host for State {
         };
         let call = self.asks(Function::NoticeSend, &asked)?;
         let recipients = match recipients {
-            Recipients::Named(named) => dingtalk::Recipients::Named(dingtalk::NamedRecipients {
-                users: named.users,
-                departments: named.departments,
-            }),
+            Recipients::Named(people) => dingtalk::Recipients::Named(named(people)),
             Recipients::Everyone => dingtalk::Recipients::Everyone,
         };
         let task = call.task();
@@ -45,16 +44,40 @@ impl Host for State {
             let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
             async move {
                 let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
-                let task_id = sent?;
-                follow(&task, task_id).await;
-                let id = task_id.to_string();
-                if task.grant.notice != config::Recipients::Everybody
-                    && let Err(error) = remember(&task, &id).await
-                {
-                    // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
-                    tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
-                }
-                Ok(id)
+                Ok(note(&task, sent?).await)
+            }
+        })
+        .await
+    }
+
+    async fn send_template(
+        &mut self,
+        recipients: NamedRecipients,
+        template_id: String,
+        values: Vec<PlaceValue>,
+    ) -> wasmtime::Result<Result<NoticeId, Error>> {
+        let asked = SendTemplate {
+            recipients: &recipients,
+            template_id: &template_id,
+            values: &values,
+        };
+        let call = self.asks(Function::NoticeSendTemplate, &asked)?;
+        let recipients = named(recipients);
+        let task = call.task();
+        let everybody = dingtalk::Recipients::Named(recipients.clone());
+        let allowed = covered(&task.grant.notice, &everybody);
+        let values: BTreeMap<String, String> = values
+            .into_iter()
+            .map(|place| (place.name, place.value))
+            .collect();
+        call.write(async { allowed }, move |_| {
+            let (task, recipients) = (task.clone(), recipients.clone());
+            let (template_id, values) = (template_id.clone(), values.clone());
+            async move {
+                let client = &task.client;
+                let sent = client.notice_send_template(&recipients, &template_id, &values);
+                let sent = upstream(&task, sent).await;
+                Ok(note(&task, sent?).await)
             }
         })
         .await
@@ -153,6 +176,33 @@ impl Host for State {
 struct Send<'a> {
     recipients: &'a Recipients,
     message: &'a Message,
+}
+
+fn named(named: NamedRecipients) -> dingtalk::NamedRecipients {
+    dingtalk::NamedRecipients {
+        users: named.users,
+        departments: named.departments,
+    }
+}
+
+/// The id of a notice that is out, which belfry keeps in mind.
+async fn note(task: &Task, task_id: i64) -> NoticeId {
+    follow(task, task_id).await;
+    let id = task_id.to_string();
+    if task.grant.notice != config::Recipients::Everybody
+        && let Err(error) = remember(task, &id).await
+    {
+        // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
+        tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
+    }
+    id
+}
+
+#[derive(Serialize)]
+struct SendTemplate<'a> {
+    recipients: &'a NamedRecipients,
+    template_id: &'a str,
+    values: &'a [PlaceValue],
 }
 
 #[derive(Serialize)]
