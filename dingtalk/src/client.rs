@@ -87,6 +87,17 @@ impl Default for Timeouts {
     }
 }
 
+/// What the key and the secret of [`Credentials`] are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Of an app.
+    #[default]
+    App,
+    /// A corp id and its CorpSecret, which organisations have from the time before apps. Only the older API knows them,
+    /// so calls of the newer one are denied before they are sent.
+    Corp,
+}
+
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -97,6 +108,8 @@ pub struct Options {
     /// How long the form of a template is kept, by which the fields of a new approval are checked before it is sent; zero
     /// checks nothing. Fields are never refused by a form that was read earlier.
     pub forms: Duration,
+    /// What the key and the secret are.
+    pub keys: KeyKind,
 }
 
 /// Why no client could be built.
@@ -122,6 +135,7 @@ pub struct Client {
 struct Inner {
     http: reqwest::Client,
     credentials: Credentials,
+    keys: KeyKind,
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
@@ -149,6 +163,7 @@ impl Client {
             timeouts,
             pace,
             forms,
+            keys,
         } = options;
         let is_plain = |base: &Url| base.scheme() == "http";
         for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
@@ -173,6 +188,7 @@ impl Client {
         let inner = Inner {
             http,
             credentials,
+            keys,
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
@@ -193,6 +209,7 @@ impl Client {
         let inner = Inner {
             http: self.inner.http.clone(),
             credentials,
+            keys: KeyKind::App,
             endpoints: self.inner.endpoints.clone(),
             oapi_token: TokenCache::default(),
             page_ticket: TokenCache::default(),

@@ -53,7 +53,9 @@ pub use client::notice::{
 };
 pub use client::raw::NamedFile;
 pub use client::robot::{Recalled, SendState, SentState, SentToPeople};
-pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts};
+pub use client::{
+    ApiStyle, BuildError, Client, Credentials, Endpoints, KeyKind, Options, Timeouts,
+};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,

@@ -84,6 +84,7 @@ impl App {
         let options = Options {
             pace: settings.pace,
             forms: settings.keep_forms,
+            keys: settings.keys,
             ..Options::default()
         };
         let wrong = |reason: dingtalk::BuildError| error(reason.to_string());

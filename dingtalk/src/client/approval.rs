@@ -7,6 +7,7 @@ mod form;
 mod kept;
 mod legacy;
 mod modern;
+mod read;
 mod template;
 
 use std::fmt;

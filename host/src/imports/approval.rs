@@ -374,10 +374,8 @@ impl Host for State {
     ) -> wasmtime::Result<Result<String, Error>> {
         let asked = OfPerson { user_id: &user_id };
         let call = self.asks(Function::ApprovalAttachmentSpace, &asked)?;
-        let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, user_id) = (task.clone(), user_id.clone());
-            async move { upstream(&task, task.client.approval_space(&user_id)).await }
+        call.write_alike(async { Ok(()) }, user_id, |task, user_id| async move {
+            upstream(&task, task.client.approval_space(&user_id)).await
         })
         .await
     }
@@ -421,12 +419,13 @@ impl Host for State {
             .into_iter()
             .map(|file| (file.space_id, file.file_id))
             .collect();
-        call.write(async { allowed }, move |_| {
-            let (task, user_id, files) = (task.clone(), user_id.clone(), files.clone());
-            async move {
+        call.write_alike(
+            async { allowed },
+            (user_id, files),
+            |task, (user_id, files)| async move {
                 upstream(&task, task.client.approval_allow_download(&user_id, &files)).await
-            }
-        })
+            },
+        )
         .await
     }
 }
@@ -447,11 +446,9 @@ async fn execute(call: Call, verdict: dingtalk::Verdict) -> wasmtime::Result<Res
 }
 
 async fn say(call: Call, comment: dingtalk::Comment) -> wasmtime::Result<Result<(), Error>> {
-    let (asking, task) = (call.task(), call.task());
-    let about = comment.instance_id.clone();
-    call.write(covers_instance(&asking, &about), move |_| {
-        let (task, comment) = (task.clone(), comment.clone());
-        async move { upstream(&task, task.client.approval_comment(&comment)).await }
+    let (task, about) = (call.task(), comment.instance_id.clone());
+    call.write_alike(covers_instance(&task, &about), comment, |task, comment| async move {
+        upstream(&task, task.client.approval_comment(&comment)).await
     })
     .await
 }

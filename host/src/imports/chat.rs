@@ -27,13 +27,9 @@ impl Host for State {
             members: chat.members,
             show_history: chat.show_history,
         };
-        let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, chat) = (task.clone(), chat.clone());
-            async move {
-                let created = upstream(&task, task.client.chat_create(&chat)).await?;
-                Ok(own(&task, created).await)
-            }
+        call.write_alike(async { Ok(()) }, chat, |task, chat| async move {
+            let created = upstream(&task, task.client.chat_create(&chat)).await?;
+            Ok(own(&task, created).await)
         })
         .await
     }
@@ -71,11 +67,15 @@ impl Host for State {
             add_members: changes.add_members,
             remove_members: changes.remove_members,
         };
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &chat_id.clone()), move |_| {
-            let (task, chat_id, changes) = (task.clone(), chat_id.clone(), changes.clone());
-            async move { upstream(&task, task.client.chat_update(&chat_id, &changes)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &chat_id);
+        call.write_alike(
+            allowed,
+            (chat_id.clone(), changes),
+            |task, (chat_id, changes)| async move {
+                upstream(&task, task.client.chat_update(&chat_id, &changes)).await
+            },
+        )
         .await
     }
 
@@ -90,11 +90,15 @@ impl Host for State {
         };
         let call = self.asks(Function::ChatSend, &asked)?;
         let message = dingtalk::Message::from(message);
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &chat_id.clone()), move |_| {
-            let (task, chat_id, message) = (task.clone(), chat_id.clone(), message.clone());
-            async move { upstream(&task, task.client.chat_send(&chat_id, &message)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &chat_id);
+        call.write_alike(
+            allowed,
+            (chat_id.clone(), message),
+            |task, (chat_id, message)| async move {
+                upstream(&task, task.client.chat_send(&chat_id, &message)).await
+            },
+        )
         .await
     }
 
@@ -167,11 +171,15 @@ impl Host for State {
             title: changes.title,
             owner: changes.owner,
         };
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, changes) = (task.clone(), conversation_id.clone(), changes.clone());
-            async move { upstream(&task, task.client.scene_update(&id, &changes)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), changes),
+            |task, (id, changes)| async move {
+                upstream(&task, task.client.scene_update(&id, &changes)).await
+            },
+        )
         .await
     }
 
@@ -185,11 +193,15 @@ impl Host for State {
             members: &members,
         };
         let call = self.asks(Function::ChatAddSceneMembers, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
-            async move { upstream(&task, task.client.scene_add(&id, &members)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), members),
+            |task, (id, members)| async move {
+                upstream(&task, task.client.scene_add(&id, &members)).await
+            },
+        )
         .await
     }
 
@@ -203,11 +215,15 @@ impl Host for State {
             members: &members,
         };
         let call = self.asks(Function::ChatRemoveSceneMembers, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
-            async move { upstream(&task, task.client.scene_remove(&id, &members)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), members),
+            |task, (id, members)| async move {
+                upstream(&task, task.client.scene_remove(&id, &members)).await
+            },
+        )
         .await
     }
 
@@ -256,11 +272,15 @@ impl Host for State {
             mention_all: message.mention_all,
             receivers: message.receivers,
         };
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, message) = (task.clone(), conversation_id.clone(), message.clone());
-            async move { upstream(&task, task.client.scene_send(&id, &message)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), message),
+            |task, (id, message)| async move {
+                upstream(&task, task.client.scene_send(&id, &message)).await
+            },
+        )
         .await
     }
 }

@@ -40,9 +40,8 @@ impl Host for State {
             file_name: name,
             bytes,
         };
-        call.write(async { Ok(()) }, move |_| {
-            let (task, upload) = (task.clone(), upload.clone());
-            async move { upstream(&task, task.client.media_upload(upload)).await }
+        call.write_alike(async { Ok(()) }, upload, |task, upload| async move {
+            upstream(&task, task.client.media_upload(upload)).await
         })
         .await
     }

@@ -40,13 +40,15 @@ impl Host for State {
         let task = call.task();
         let allowed = covered(&task.grant.notice, &recipients);
         let message = dingtalk::Message::from(message);
-        call.write(async { allowed }, move |_| {
-            let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
-            async move {
+        let values = (recipients, message);
+        call.write_alike(
+            async { allowed },
+            values,
+            |task, (recipients, message)| async move {
                 let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
                 Ok(note(&task, sent?).await)
-            }
-        })
+            },
+        )
         .await
     }
 
@@ -70,16 +72,16 @@ impl Host for State {
             .into_iter()
             .map(|place| (place.name, place.value))
             .collect();
-        call.write(async { allowed }, move |_| {
-            let (task, recipients) = (task.clone(), recipients.clone());
-            let (template_id, values) = (template_id.clone(), values.clone());
-            async move {
-                let client = &task.client;
-                let sent = client.notice_send_template(&recipients, &template_id, &values);
+        let values = (recipients, template_id, values);
+        call.write_alike(
+            async { allowed },
+            values,
+            |task, (recipients, id, values)| async move {
+                let sent = task.client.notice_send_template(&recipients, &id, &values);
                 let sent = upstream(&task, sent).await;
                 Ok(note(&task, sent?).await)
-            }
-        })
+            },
+        )
         .await
     }
 
@@ -134,12 +136,10 @@ impl Host for State {
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
         let call = self.asks(Function::NoticeRecall, &About { notice: &notice })?;
-        let (asking, task) = (call.task(), call.task());
-        let about = notice.clone();
-        let allowed = async { own(&asking, &about).await.map(|_| ()) };
-        call.write(allowed, move |_| {
-            let (task, notice) = (task.clone(), notice.clone());
-            async move { upstream(&task, task.client.notice_recall(number(&notice)?)).await }
+        let (task, about) = (call.task(), notice.clone());
+        let allowed = async { own(&task, &about).await.map(|_| ()) };
+        call.write_alike(allowed, notice, |task, notice| async move {
+            upstream(&task, task.client.notice_recall(number(&notice)?)).await
         })
         .await
     }
@@ -156,17 +156,13 @@ impl Host for State {
             color: color.as_deref(),
         };
         let call = self.asks(Function::NoticeUpdateStatusBar, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        let about = notice.clone();
-        let allowed = async { own(&asking, &about).await.map(|_| ()) };
-        call.write(allowed, move |_| {
-            let (task, notice) = (task.clone(), notice.clone());
-            let (value, color) = (value.clone(), color.clone());
-            async move {
-                let id = number(&notice)?;
-                let update = task.client.notice_status_bar(id, &value, color.as_deref());
-                upstream(&task, update).await
-            }
+        let (task, about) = (call.task(), notice.clone());
+        let allowed = async { own(&task, &about).await.map(|_| ()) };
+        let values = (notice, value, color);
+        call.write_alike(allowed, values, |task, (notice, value, color)| async move {
+            let id = number(&notice)?;
+            let update = task.client.notice_status_bar(id, &value, color.as_deref());
+            upstream(&task, update).await
         })
         .await
     }

@@ -74,5 +74,5 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
 }
 
 fn file(file: &AttachedFile) -> Value {
-    json!({"fileId": file.file_id, "fileName": file.name, "fileSize": file.size, "fileType": file.kind})
+    json!({"spaceId": file.space_id, "fileId": file.file_id, "fileName": file.name, "fileSize": file.size, "fileType": file.kind})
 }
