@@ -29,7 +29,6 @@ impl Host for State {
             sha256: hex(&Sha256::digest(&bytes)),
         };
         let call = self.asks(Function::MediaUpload, &asked)?;
-        let task = call.task();
         let upload = Upload {
             kind: match kind {
                 MediaKind::Image => dingtalk::MediaKind::Image,

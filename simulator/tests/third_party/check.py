@@ -240,8 +240,8 @@ def decided(client):
     check("a decision has its file",
           [(record["remark"], record["attachments"][0]["file_id"]) for record in records if record["attachments"]]
           == [("见附件", "f1")])
-    check("nothing waits for its approver any more", client.bpms.dingtalk_oapi_process_gettodonum("bob") == 0)
-    check("templates are listed", len(client.bpms.process_listbyuserid("alice")["process_list"]) == 3)
+    check("nothing waits for its approver any more", client.bpms.dingtalk_oapi_process_gettodonum("bob")["count"] == 0)
+    check("templates are listed", len(client.bpms.process_listbyuserid("alice")["result"]["process_list"]) == 3)
 
 
 def approval(client, agent_id):
