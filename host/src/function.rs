@@ -107,7 +107,9 @@ pub enum Function {
     ChatAddSceneMembers,
     ChatRemoveSceneMembers,
     ChatSceneMembers,
+    ChatSendScene,
     NoticeSend,
+    NoticeSendTemplate,
     NoticeProgress,
     NoticeOutcome,
     NoticeRecall,
@@ -126,6 +128,7 @@ pub enum Function {
     ApprovalHistory,
     ApprovalRedirect,
     ApprovalCommentWithFiles,
+    ApprovalExecuteWithFiles,
     ApprovalCountPending,
     ApprovalAttachmentSpace,
     ApprovalAttachmentLink,
@@ -169,7 +172,7 @@ pub enum Function {
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 68] = [
+    const ROWS: [Row; 71] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),
@@ -188,7 +191,13 @@ impl Function {
             Policy::Resend,
         ),
         read(Self::ChatSceneMembers, "chat.scene-members"),
+        write(Self::ChatSendScene, "chat.send-scene", Policy::Unknown),
         write(Self::NoticeSend, "notice.send", Policy::Resend),
+        write(
+            Self::NoticeSendTemplate,
+            "notice.send-template",
+            Policy::Resend,
+        ),
         read(Self::NoticeProgress, "notice.progress"),
         read(Self::NoticeOutcome, "notice.outcome"),
         write(Self::NoticeRecall, "notice.recall", Policy::Resend),
@@ -214,6 +223,11 @@ impl Function {
             Self::ApprovalCommentWithFiles,
             "approval.comment-with-files",
             Policy::Unknown,
+        ),
+        write(
+            Self::ApprovalExecuteWithFiles,
+            "approval.execute-with-files",
+            Policy::Look,
         ),
         read(Self::ApprovalCountPending, "approval.count-pending"),
         write(
