@@ -229,6 +229,8 @@ impl Call {
         V: Clone + Send + 'static,
         F: Future<Output = A> + Send + 'static,
     {
+        // As in `write`: nobody that awaits it keeps room for it twice.
+        let allowed = std::pin::pin!(allowed);
         let task = self.task();
         self.write(allowed, move |_| make(Arc::clone(&task), values.clone()))
             .await
