@@ -19,6 +19,10 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
 /// The connection of the writer.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    open(path, &MIGRATIONS)
+}
+
+fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -45,7 +49,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     #[cfg(target_os = "macos")]
     connection.pragma_update(None, "fullfsync", "on")?;
-    migrate(&connection, path)?;
+    migrate(&connection, path, migrations)?;
     Ok(connection)
 }
 
@@ -73,17 +77,17 @@ pub(super) fn report_log(path: &Path) {
     }
 }
 
-fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+fn migrate(connection: &Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
-    if version > MIGRATIONS.len() {
+    if version > migrations.len() {
         return Err(StoreError::Newer {
             path: path.to_owned(),
             found: version,
-            known: MIGRATIONS.len(),
+            known: migrations.len(),
         });
     }
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+    for (index, migration) in migrations.iter().enumerate().skip(version) {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {};",
             index + 1
@@ -96,7 +100,27 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    /// A layout two versions on, which the store has to be brought to from the present one.
+    const UPGRADES: [&str; 3] = [
+        MIGRATIONS[0],
+        "CREATE TABLE seen (at INTEGER NOT NULL) STRICT; INSERT INTO seen SELECT at FROM probe; DROP TABLE probe",
+        "ALTER TABLE seen ADD COLUMN twice INTEGER NOT NULL DEFAULT 0; UPDATE seen SET twice = 2 * at",
+    ];
+    /// Names the store to the process that is to be killed.
+    const VICTIM: &str = "BELFRY_TEST_UPGRADED_STORE";
+
+    fn version(connection: &Connection) -> u32 {
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+        version.unwrap()
+    }
+
+    fn number(connection: &Connection, sql: &str) -> i64 {
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
 
     #[test]
     fn a_file_of_a_newer_belfry_is_refused() {
@@ -111,5 +135,44 @@ mod tests {
             error.ends_with("has version 99, this belfry knows up to 1"),
             "{error}"
         );
+    }
+
+    /// The process starts itself once more for each kill, as only a process can be killed.
+    #[test]
+    fn a_kill_within_an_upgrade_leaves_the_version_before_and_the_next_start_goes_on() {
+        if let Some(path) = std::env::var_os(VICTIM) {
+            failpoint::arm("in-migration").unwrap();
+            let _ = open(Path::new(&path), &UPGRADES);
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let old = open_writer(&path).unwrap();
+        old.execute("INSERT INTO probe VALUES (0, 7)", []).unwrap();
+        drop(old);
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = format!("{module}::a_kill_within_an_upgrade_leaves_the_version_before_and_the_next_start_goes_on");
+        let kill = || {
+            let victim = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", &name])
+                .env(VICTIM, &path)
+                .output()
+                .unwrap();
+            assert_eq!(victim.status.code(), None, "{victim:?}");
+        };
+        // It dies when the second layout is written and not committed.
+        kill();
+        let found = Connection::open(&path).unwrap();
+        assert_eq!((version(&found), number(&found, "SELECT at FROM probe")), (1, 7));
+        drop(found);
+        // Here a start came as far as the second, and the next one dies within the third.
+        drop(open(&path, &UPGRADES[..2]).unwrap());
+        kill();
+        let found = Connection::open(&path).unwrap();
+        assert_eq!((version(&found), number(&found, "SELECT at FROM seen")), (2, 7));
+        assert!(found.prepare("SELECT twice FROM seen").is_err());
+        drop(found);
+        let upgraded = open(&path, &UPGRADES).unwrap();
+        assert_eq!((version(&upgraded), number(&upgraded, "SELECT twice FROM seen")), (3, 14));
     }
 }
