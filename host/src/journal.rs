@@ -16,7 +16,7 @@ pub use self::effect::{Effect, Effects, Place, Record};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::{SqliteJournal, StartedApproval};
 pub use self::timers::{
-    DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers,
+    DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerChange, TimerError, Timers,
     Turn,
 };
 

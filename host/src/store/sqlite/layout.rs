@@ -151,7 +151,9 @@ mod tests {
         old.execute("INSERT INTO probe VALUES (0, 7)", []).unwrap();
         drop(old);
         let (_, module) = module_path!().split_once("::").unwrap();
-        let name = format!("{module}::a_kill_within_an_upgrade_leaves_the_version_before_and_the_next_start_goes_on");
+        let name = format!(
+            "{module}::a_kill_within_an_upgrade_leaves_the_version_before_and_the_next_start_goes_on"
+        );
         let kill = || {
             let victim = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", &name])
@@ -163,16 +165,28 @@ mod tests {
         // It dies when the second layout is written and not committed.
         kill();
         let found = Connection::open(&path).unwrap();
-        assert_eq!((version(&found), number(&found, "SELECT at FROM probe")), (1, 7));
+        assert_eq!(
+            (version(&found), number(&found, "SELECT at FROM probe")),
+            (1, 7)
+        );
         drop(found);
         // Here a start came as far as the second, and the next one dies within the third.
         drop(open(&path, &UPGRADES[..2]).unwrap());
         kill();
         let found = Connection::open(&path).unwrap();
-        assert_eq!((version(&found), number(&found, "SELECT at FROM seen")), (2, 7));
+        assert_eq!(
+            (version(&found), number(&found, "SELECT at FROM seen")),
+            (2, 7)
+        );
         assert!(found.prepare("SELECT twice FROM seen").is_err());
         drop(found);
         let upgraded = open(&path, &UPGRADES).unwrap();
-        assert_eq!((version(&upgraded), number(&upgraded, "SELECT twice FROM seen")), (3, 14));
+        assert_eq!(
+            (
+                version(&upgraded),
+                number(&upgraded, "SELECT twice FROM seen")
+            ),
+            (3, 14)
+        );
     }
 }

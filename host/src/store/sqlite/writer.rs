@@ -75,7 +75,10 @@ where
 
 #[allow(clippy::type_complexity)]
 /// A job, and where its answer will come.
-pub(super) fn job<T, F, A>(work: F, after: A) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
+pub(super) fn job<T, F, A>(
+    work: F,
+    after: A,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
