@@ -19,7 +19,7 @@ mod token;
 
 use crate::ApiStyle;
 
-pub use self::check::ArgumentError;
+pub use self::check::{ArgumentError, MAX_MESSAGE};
 pub use self::param::{Fill, Kind, MESSAGES, Param};
 
 /// Rows that belong together; scopes of the gateway's keys are families.
@@ -101,8 +101,8 @@ pub enum Manner {
     Credentials,
     /// With a suite's ticket and signature.
     Suite,
-    /// With a file in a form.
-    Upload,
+    /// With a file in the part of a form that has this name, and arguments in the query.
+    Upload(&'static str),
 }
 
 /// One request that DingTalk documents.

@@ -11,7 +11,7 @@ mod limit;
 pub(crate) mod media;
 pub(crate) mod notice;
 mod probe;
-mod raw;
+pub(crate) mod raw;
 pub(crate) mod robot;
 mod transport;
 
@@ -157,7 +157,8 @@ impl Client {
             .read_timeout(timeouts.read)
             .timeout(timeouts.total)
             .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(16)
+            // Callers come in crowds: with fewer places than callers, each crowd would close connections and open them anew.
+            .pool_max_idle_per_host(256)
             .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(BuildError::Http)?;

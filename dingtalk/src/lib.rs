@@ -50,6 +50,7 @@ pub use client::media::{MediaKind, Upload};
 pub use client::notice::{
     NamedRecipients, NoticeOutcome, NoticeProgress, NoticeState, Recipients, Refusal,
 };
+pub use client::raw::NamedFile;
 pub use client::robot::{Recalled, SendState, SentState, SentToPeople};
 pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts};
 pub use error::ApiError;

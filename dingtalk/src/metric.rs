@@ -1,5 +1,6 @@
 //! What is counted of the calls, for whoever installs a recorder of the crate `metrics`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -35,33 +36,35 @@ pub(crate) fn paced(path: &str, end: Paced, wait: Duration) {
 
 /// Notes a request; without a status no answer came.
 pub(crate) fn sent(path: &str, status: Option<StatusCode>, took: Duration) {
-    let path = template(path);
-    let status = status.map_or_else(|| "lost".to_owned(), |status| status.as_u16().to_string());
+    let path = template(path).into_owned();
+    let status = status.map_or_else(|| "lost".to_owned(), |status| status.as_str().to_owned());
     metrics::counter!(REQUESTS, "path" => path.clone(), "status" => status).increment(1);
     metrics::histogram!(SECONDS, "path" => path).record(took.as_secs_f64());
 }
 
 /// The path with ids left out: names of the API are letters, but for its versions.
-pub(crate) fn template(path: &str) -> String {
-    let parts: Vec<&str> = path
+pub(crate) fn template(path: &str) -> Cow<'_, str> {
+    if path.split('/').all(is_name) {
+        return path.into();
+    }
+    let parts = path
         .split('/')
-        .map(|part| {
-            let is_version = part
-                .strip_prefix('v')
-                .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'));
-            let is_name = part.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-            // The older API writes versions into names, as in `asyncsend_v2`.
-            let is_versioned = part
-                .rsplit_once("_v")
-                .is_some_and(|(_, number)| number.len() == 1);
-            if is_version || is_name || is_versioned {
-                part
-            } else {
-                ":id"
-            }
-        })
-        .collect();
-    parts.join("/")
+        .map(|part| if is_name(part) { part } else { ":id" });
+    parts.collect::<Vec<_>>().join("/").into()
+}
+
+fn is_name(part: &str) -> bool {
+    let is_word = part.bytes().all(|c| c.is_ascii_alphabetic() || c == b'_');
+    let is_version = || {
+        part.strip_prefix('v')
+            .is_some_and(|rest| rest.bytes().all(|c| c.is_ascii_digit() || c == b'.'))
+    };
+    // The older API writes versions into names, as in `asyncsend_v2`.
+    let is_versioned = || {
+        part.rsplit_once("_v")
+            .is_some_and(|(_, number)| number.len() == 1)
+    };
+    is_word || is_version() || is_versioned()
 }
 
 #[cfg(test)]

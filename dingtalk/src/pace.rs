@@ -138,7 +138,7 @@ impl Pacer {
                 Err(wait) => {
                     metric::paced(&path, metric::Paced::Refused, wait);
                     tracing::info!(
-                        path,
+                        %path,
                         wait_ms = wait.as_millis(),
                         "a call of dingtalk would wait too long for its place"
                     );
@@ -156,7 +156,7 @@ impl Pacer {
         }
         if waited >= LONG_WAIT {
             tracing::info!(
-                path,
+                %path,
                 wait_ms = waited.as_millis(),
                 "a call of dingtalk waited for its place"
             );
@@ -182,13 +182,13 @@ impl Pacer {
         let pause = match (reach, lane.spot()) {
             (Reach::Everything, _) => &mut tracks.everything,
             (Reach::Spot, Some(spot)) => &mut tracks.spots.entry(spot).or_default().pause,
-            _ => &mut tracks.apis.entry(path.clone()).or_default().pause,
+            _ => &mut tracks.apis.entry(path.to_string()).or_default().pause,
         };
         let lasts = pause.strike(least, now);
         drop(tracks);
         if !lasts.is_zero() {
             tracing::warn!(
-                path,
+                %path,
                 code = error.code(),
                 pause_ms = lasts.as_millis(),
                 "dingtalk says there were too many calls; they pause"

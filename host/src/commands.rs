@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use belfry::failpoint::{self, NotAFailpoint};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 
 mod call;
@@ -109,7 +110,7 @@ enum Command {
     /// For example: belfry completions bash > /etc/bash_completion.d/belfry
     Completions {
         /// The shell.
-        shell: clap_complete::Shell,
+        shell: Shell,
     },
 }
 
@@ -134,8 +135,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Rules(command) => rules::run(command),
         Command::Call(options) => call::run(options).await,
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "belfry", &mut std::io::stdout());
+            complete(shell);
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -143,6 +143,15 @@ pub(crate) async fn run() -> ExitCode {
         eprintln!("belfry: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn complete(shell: Shell) {
+    let mut command = Arguments::command();
+    // The others are taught no values of arguments, only commands.
+    if !matches!(shell, Shell::Bash | Shell::Zsh) {
+        command = command.mut_subcommand("call", call::with_apis_as_commands);
+    }
+    clap_complete::generate(shell, &mut command, "belfry", &mut std::io::stdout());
 }
 
 /// Only what is built for tests dies on request.

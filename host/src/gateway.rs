@@ -95,17 +95,20 @@ async fn serve(
     let active = gateway.snapshot.load();
     let mut caller = None;
     let request = Request {
-        name: &name,
         method: &method,
         query: query.as_deref(),
         headers: &headers,
     };
-    let answer = match gateway.handle(&active, request, body, &mut caller).await {
+    let api = catalog::find_gateway(&name);
+    let answer = match gateway
+        .handle(&active, api, request, body, &mut caller)
+        .await
+    {
         Ok(answer) => answer,
         Err(refused) => refused.answer(),
     };
     // Names that nobody knows would make a series each.
-    let api = catalog::find_gateway(&name).map_or("unknown", |api| api.name);
+    let api = api.map_or("unknown", |api| api.name);
     let key = caller.map_or("none", |key| key.name.as_str());
     let (status, took) = (answer.status, started.elapsed());
     CALLS.count(&[key, api, status.as_str()]);
@@ -126,7 +129,6 @@ async fn serve(
 /// The head of a request.
 #[derive(Clone, Copy)]
 struct Request<'a> {
-    name: &'a str,
     method: &'a Method,
     query: Option<&'a str>,
     headers: &'a HeaderMap,
@@ -136,6 +138,7 @@ impl Gateway {
     async fn handle<'a>(
         &self,
         active: &'a Active,
+        api: Option<&'static Api>,
         request: Request<'_>,
         body: Body,
         caller: &mut Option<&'a config::Key>,
@@ -144,7 +147,7 @@ impl Gateway {
         let settings = settings.ok_or(Refused::NotConfigured)?;
         let key = rate::authorize(settings, request.headers)?;
         *caller = Some(key);
-        let api = catalog::find_gateway(request.name).ok_or(Refused::UnknownName)?;
+        let api = api.ok_or(Refused::UnknownName)?;
         let is_get = match *request.method {
             Method::POST => false,
             // A GET may be made again by anything on its way, so it is for what can be made again.

@@ -229,9 +229,9 @@ const GATEWAY: &str = "every_name_of_the_gateway_reaches_its_call";
 
 const HEAD: &str = "# Which APIs of DingTalk belfry knows
 
-Made by the test `the_table_of_apis_is_what_there_is` (`tests/e2e/coverage.rs`), which fails when this table differs from the sources: the rows are those of `dingtalk/src/catalog`, every function that is named exists, a simulator was asked whether it has the path, and every test that is named is there. The tests run in `cargo xtask test`; *raw* is `every_raw_call_of_the_catalogue_leaves_as_its_row_says`, which makes each call against a server that compares method, path and arguments; *typed* are the tests in `dingtalk/tests/client` that call the function; *tokens* are those in `dingtalk/tests/client/tokens.rs`; *isv* are the stories in `tests/e2e/isv.rs`; *gateway* are the stories in `tests/e2e/gateway.rs`.
+Made by the test `the_table_of_apis_is_what_there_is` (`tests/e2e/coverage.rs`), which fails when this table differs from the sources: the rows are those of `dingtalk/src/catalog`, every function that is named exists, a simulator was asked whether it has the path, and every test that is named is there. The tests run in `cargo xtask test`; *raw* is `every_raw_call_of_the_catalogue_leaves_as_its_row_says`, which makes each call against a server that compares method, path and arguments; *typed* are the tests in `dingtalk/tests/client` that call the function; *tokens* are those in `dingtalk/tests/client/tokens.rs`; *isv* are the stories in `tests/e2e/isv.rs`; *gateway* are the stories in `tests/e2e/gateway/`.
 
-`belfry call NAME` makes any call but those marked *not raw*, and `belfry call NAME --list` shows its arguments. The second line of a row is the newer of two calls; an app's `api` chooses.
+`belfry call NAME` makes any call but those marked *not raw*, one marked *with `--file`* with a file, and `belfry call NAME --list` shows its arguments. The second line of a row is the newer of two calls; an app's `api` chooses.
 
 | API | call | client | host function | gateway | simulator | tests |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -321,7 +321,7 @@ fn line(
     match call.manner {
         Manner::Credentials => shown.push("tokens"),
         Manner::Suite => shown.push("isv"),
-        Manner::Token | Manner::Upload => {}
+        Manner::Token | Manner::Upload(_) => {}
     }
     if typed.is_some() {
         shown.push("typed");
@@ -335,7 +335,11 @@ fn line(
         Verb::Post => "POST",
     };
     let name = if is_first {
-        let mark = if raw { "" } else { " *not raw*" };
+        let mark = match call.manner {
+            Manner::Token => "",
+            Manner::Upload(_) => " *with `--file`*",
+            Manner::Credentials | Manner::Suite => " *not raw*",
+        };
         format!("`{}`{mark}", api.name)
     } else {
         String::new()

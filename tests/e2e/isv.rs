@@ -8,11 +8,12 @@ use simulator::{CallbackTarget, Suite};
 
 const TOKEN: &str = "suite-token-5521";
 const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-const CORPS: [&str; 2] = ["dingcorp1", "dingcorp2"];
+pub(crate) const CORPS: [&str; 2] = ["dingcorp1", "dingcorp2"];
 const CORP_TOKEN: &str = "/service/get_corp_token";
 
-fn bot() -> Bot {
-    let text = format!(
+/// A third-party app.
+pub(crate) fn app() -> String {
+    format!(
         r#"
 [[app]]
 name = "vendor"
@@ -23,17 +24,21 @@ receive = ["callback"]
 callback = {{ token = "{TOKEN}", aes-key = "{AES_KEY}" }}
 oapi-base = "http://{{simulator}}"
 api-base = "http://{{simulator}}"
+"#
+    )
+}
 
+fn bot() -> Bot {
+    let plugin = r#"
 [[plugin]]
 name = "ends"
 component = "plugins/approvals.wasm"
 app = "vendor"
 events = ["approval-instance"]
-grant = {{ chat = ["chatoncall"], approval = ["PROC-LEAVE"], notice = true, robot = true }}
-config = {{ chat = "chatoncall", process-code = "PROC-LEAVE" }}
-"#
-    );
-    Bot::new().table(&text, &["approvals"])
+grant = { chat = ["chatoncall"], approval = ["PROC-LEAVE"], notice = true, robot = true }
+config = { chat = "chatoncall", process-code = "PROC-LEAVE" }
+"#;
+    Bot::new().table(&app(), &[]).table(plugin, &["approvals"])
 }
 
 async fn start(stage: &Stage) -> Hosted {
@@ -57,6 +62,19 @@ async fn turn(stage: &Stage, what: &str, corp: Option<&str>) {
     let request = json!({"suite": "vendor", "what": what, "corp": corp});
     let report = stage.dingtalk.post("suites", request).await;
     assert_eq!(report["delivered"], true, "{what}: {report}");
+}
+
+/// A belfry whose third-party app the first of [`CORPS`] uses.
+pub(crate) async fn with_one_corp(stage: &Stage) -> Hosted {
+    let belfry = start(stage).await;
+    turn(stage, "ticket", None).await;
+    turn(stage, "authorize", Some(CORPS[0])).await;
+    activated(stage, 1).await;
+    wait_until("belfry knows its number there", async || {
+        stage.dingtalk.calls("/service/get_auth_info").await.len() == 1
+    })
+    .await;
+    belfry
 }
 
 async fn activated(stage: &Stage, count: usize) {

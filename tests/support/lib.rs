@@ -18,7 +18,7 @@ mod wait;
 mod web;
 pub mod zoo;
 
-pub use bot::{Bot, Plugin};
+pub use bot::{AES_KEY, Bot, CALLBACK_TOKEN, Plugin};
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
 pub use doors::Doors;
 pub use process::{Finished, Process, run, run_with};

@@ -11,6 +11,8 @@ use crate::shell;
 
 /// What npm installs.
 const PACKAGE: &str = "@alicloud/dingtalk@2.2.27";
+/// What tries the gateway. It has an environment of its own, because it brings many libraries.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// Installs what is missing below `target/third-party` and answers with that folder. What cannot be installed is said
 /// loudly, and its tests are skipped: not everybody has Python, Node and a registry.
@@ -20,7 +22,15 @@ pub(crate) fn install() -> Result<PathBuf> {
     let requirements = shell::root().join("simulator/tests/third_party/requirements.txt");
     let wanted = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
-    keep(&folder, "venv", &wanted, || python(&folder, &requirements));
+    keep(&folder, "venv", &wanted, || {
+        python(
+            &folder.join("venv"),
+            [OsStr::new("-r"), requirements.as_os_str()],
+        )
+    });
+    keep(&folder, "schemathesis", SCHEMATHESIS, || {
+        python(&folder.join("schemathesis"), [SCHEMATHESIS])
+    });
     keep(&folder, "npm", PACKAGE, || npm(&folder));
     Ok(folder)
 }
@@ -42,8 +52,8 @@ fn keep(folder: &Path, part: &str, wanted: &str, install: impl FnOnce() -> Resul
     }
 }
 
-fn python(folder: &Path, requirements: &Path) -> Result<()> {
-    let venv = folder.join("venv");
+/// Makes an environment and installs into it.
+fn python<A: AsRef<OsStr>>(venv: &Path, what: impl IntoIterator<Item = A>) -> Result<()> {
     shell::run(&mut command(
         "python3",
         [OsStr::new("-m"), OsStr::new("venv"), venv.as_os_str()],
@@ -51,8 +61,8 @@ fn python(folder: &Path, requirements: &Path) -> Result<()> {
     let pip = venv.join("bin/pip");
     let mut install = Command::new(pip);
     install
-        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(requirements)
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(what)
         .current_dir(shell::root());
     shell::run(&mut install)
 }

@@ -1,6 +1,5 @@
 //! Approvals (OA审批).
 
-use super::check::{terminated_by_somebody, terminated_by_somebody_modern};
 use super::param::{
     agent_id, boolean, department, fields, id, integer, joined, number, object, objects, text,
     texts, word,
@@ -103,7 +102,7 @@ pub(super) const APIS: &[Api] = &[
             ],
         )
         .within("request")
-        .rule(terminated_by_somebody),
+        .any_of(&["is_system", "operating_userid"]),
     )
     .modern(
         post(
@@ -115,7 +114,7 @@ pub(super) const APIS: &[Api] = &[
                 id("operatingUserId"),
             ],
         )
-        .rule(terminated_by_somebody_modern),
+        .any_of(&["isSystem", "operatingUserId"]),
     ),
     write("approval.execute", "Decides a step.")
         .legacy(

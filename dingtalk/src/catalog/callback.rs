@@ -1,6 +1,6 @@
 //! The registration of event callbacks.
 
-use super::param::{text, texts};
+use super::param::{sized, text, texts};
 use super::{Access, Api, Call, Family, Param, get, post};
 
 const fn write(name: &'static str, summary: &'static str) -> Api {
@@ -13,13 +13,13 @@ const fn read(name: &'static str, summary: &'static str) -> Api {
 
 const REGISTRATION: &[Param] = &[
     texts("call_back_tag", 100).required(),
-    text("token", 63).required(),
-    text("aes_key", 43).required(),
+    sized("token", 6, 63).required(),
+    sized("aes_key", 43, 43).required(),
     text("url", 1024).required(),
 ];
 
 const fn registration(path: &'static str) -> Call {
-    post(path, REGISTRATION).rule(super::check::callback_keys)
+    post(path, REGISTRATION).rule(super::check::url_is_web)
 }
 
 pub(super) const APIS: &[Api] = &[

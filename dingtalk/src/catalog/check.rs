@@ -1,5 +1,7 @@
 //! Finds what is wrong with arguments before anything is sent.
 
+use std::cmp::Reverse;
+
 use serde_json::{Map, Value};
 
 use super::{Api, Call, Kind, MESSAGES, Param};
@@ -7,7 +9,7 @@ use crate::ApiStyle;
 
 /// The largest message in bytes. The documented 2048 bytes contradict the 5000 characters of markdown that are documented
 /// too, so only what no reading allows is refused.
-const MAX_MESSAGE: usize = 20_000;
+pub const MAX_MESSAGE: usize = 20_000;
 
 /// What is wrong with the arguments of a call. Each text names the field and what it may be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,29 +69,54 @@ impl ArgumentError {
 pub(super) type Rule = fn(&Map<String, Value>) -> Result<(), ArgumentError>;
 
 impl Api {
-    /// Picks the call that the arguments are for, the one that knows most of them and then that of the preferred style, and
-    /// checks them.
+    /// Picks the call that the arguments are for and checks them: of the calls that take them, the one that knows most of
+    /// them, and then that of the preferred style. The error is about the call that knows most.
     pub fn choose(
         &self,
         preferred: ApiStyle,
         arguments: &Map<String, Value>,
     ) -> Result<(&Call, Map<String, Value>), ArgumentError> {
-        // Only the call that knows most of them: another would take what is wrong for one of them as unknown to it.
-        let most = self
-            .calls(preferred)
-            .map(|call| call.knows(arguments))
-            .max();
+        let mut calls: Vec<&Call> = self.calls(preferred).collect();
+        calls.sort_by_key(|call| Reverse(call.knows(call.inner(arguments).keys())));
         let mut first = None;
-        for call in self.calls(preferred) {
-            if Some(call.knows(arguments)) != most {
-                continue;
-            }
-            match call.check(arguments) {
+        for call in calls {
+            let checked = call.check(arguments);
+            match checked.and_then(|checked| self.siblings_allow(call, &checked).map(|()| checked))
+            {
                 Ok(checked) => return Ok((call, checked)),
                 Err(error) => first = first.or(Some(error)),
             }
         }
         Err(first.unwrap_or_else(|| ArgumentError::Missing(self.name.to_owned())))
+    }
+
+    /// What only the other call knows is unknown to this one, and yet must be right: a wrong argument for one of them is no
+    /// reason to make the other.
+    fn siblings_allow(
+        &self,
+        call: &Call,
+        arguments: &Map<String, Value>,
+    ) -> Result<(), ArgumentError> {
+        for param in self.params_beside(call) {
+            if let Some(value) = arguments.get(param.name) {
+                shaped(param.name, param, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Arguments that only its other call knows.
+    pub fn params_beside(&self, call: &Call) -> impl Iterator<Item = &Param> {
+        let others = self.calls(ApiStyle::Legacy);
+        let params = others.flat_map(|other| other.params);
+        params.filter(|param| call.param(param.name).is_none())
+    }
+
+    /// The call that knows most of the names.
+    pub fn closest<'a>(&self, names: impl Iterator<Item = &'a String> + Clone) -> Option<&Call> {
+        // Of equals the last one counts, so the older one comes last.
+        self.calls(ApiStyle::Modern)
+            .max_by_key(|call| call.knows(names.clone()))
     }
 }
 
@@ -106,15 +133,21 @@ impl Call {
         &self,
         arguments: &Map<String, Value>,
     ) -> Result<Map<String, Value>, ArgumentError> {
-        let arguments = self.unwrapped(arguments)?;
+        let inner = self.inner(arguments);
+        if let Some(envelope) = self
+            .envelope
+            .filter(|envelope| inner.contains_key(*envelope))
+        {
+            return Err(wrong(envelope, Kind::Object));
+        }
         let mut checked = Map::new();
-        for (name, value) in arguments {
+        for (name, value) in inner {
             if value.is_null() || name == "access_token" {
                 continue;
             }
             let value = match self.param(name) {
                 Some(param) => {
-                    if is_blank(value) && param.is_required && param.fill.is_none() {
+                    if is_blank(value) && param.is_needed() {
                         return Err(ArgumentError::Empty(name.clone()));
                     }
                     shaped(name, param, value)?
@@ -124,7 +157,7 @@ impl Call {
             checked.insert(name.clone(), value);
         }
         for param in self.params {
-            if param.is_required && param.fill.is_none() {
+            if param.is_needed() {
                 match checked.get(param.name) {
                     None => return Err(ArgumentError::Missing(param.name.to_owned())),
                     Some(value) if is_empty(value) => {
@@ -160,7 +193,7 @@ impl Call {
             // Forms send what was left empty.
             let is_left_empty = text.is_empty()
                 && param.is_some_and(|param| {
-                    !param.is_required && !matches!(param.kind, Kind::Text(_))
+                    !param.is_needed() && !matches!(param.kind, Kind::Text(_))
                 });
             if is_left_empty {
                 continue;
@@ -196,30 +229,16 @@ impl Call {
         Ok(arguments)
     }
 
-    /// How many of the arguments it has a place for.
-    pub fn knows(&self, arguments: &Map<String, Value>) -> usize {
-        let inner = match self.envelope.and_then(|envelope| arguments.get(envelope)) {
-            Some(Value::Object(inner)) => inner,
-            _ => arguments,
-        };
-        inner
-            .keys()
-            .filter(|name| self.param(name).is_some())
-            .count()
+    /// How many of the names it has a place for.
+    fn knows<'a>(&self, names: impl Iterator<Item = &'a String>) -> usize {
+        names.filter(|name| self.param(name).is_some()).count()
     }
 
     /// The arguments themselves, whether they came in their envelope or without.
-    fn unwrapped<'a>(
-        &self,
-        arguments: &'a Map<String, Value>,
-    ) -> Result<&'a Map<String, Value>, ArgumentError> {
-        match self
-            .envelope
-            .and_then(|envelope| arguments.get(envelope).map(|inner| (envelope, inner)))
-        {
-            None => Ok(arguments),
-            Some((_, Value::Object(inner))) => Ok(inner),
-            Some((envelope, _)) => Err(wrong(envelope, Kind::Object)),
+    fn inner<'a>(&self, arguments: &'a Map<String, Value>) -> &'a Map<String, Value> {
+        match self.envelope.and_then(|envelope| arguments.get(envelope)) {
+            Some(Value::Object(inner)) => inner,
+            _ => arguments,
         }
     }
 }
@@ -258,6 +277,8 @@ impl Kind {
     pub fn wanted(self) -> String {
         match self {
             Self::Text(_) => "a text".to_owned(),
+            Self::Sized(least, most) if least == most => format!("a text of {most} characters"),
+            Self::Sized(least, most) => format!("a text of {least} to {most} characters"),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Integer(least, i64::MAX) => format!("a whole number, {least} or more"),
             Self::Integer(least, most) => format!("a whole number between {least} and {most}"),
@@ -284,6 +305,11 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
             if text.len() > most && text.chars().count() > most {
                 return Err(too_long(name, most, "characters"));
             }
+            Ok(value.clone())
+        }
+        (Kind::Sized(least, most), Value::String(text))
+            if (least..=most).contains(&text.chars().count()) =>
+        {
             Ok(value.clone())
         }
         (Kind::Word(words), Value::String(text)) if words.contains(&text.as_str()) => {
@@ -343,8 +369,6 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
 
 /// The largest whole number that a float holds exactly.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-/// Digits of a number that is written as a text.
-const MAX_DIGITS: usize = 18;
 
 fn whole(value: &Value) -> Option<i64> {
     match value {
@@ -357,8 +381,7 @@ fn whole(value: &Value) -> Option<i64> {
         // As people and DingTalk write numbers: no plus sign, no zeros before them.
         Value::String(text) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
-            let is_number = (1..=MAX_DIGITS).contains(&digits.len())
-                && digits.bytes().all(|byte| byte.is_ascii_digit())
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit())
                 && (!digits.starts_with('0') || text == "0");
             is_number.then(|| text.parse().ok())?
         }
@@ -444,43 +467,10 @@ pub(super) fn members_join_and_leave(arguments: &Map<String, Value>) -> Result<(
     Ok(())
 }
 
-fn by_somebody(
-    arguments: &Map<String, Value>,
-    system: &str,
-    user: &'static str,
-) -> Result<(), ArgumentError> {
-    if arguments.get(system) == Some(&Value::Bool(false))
-        && arguments.get(user).is_none_or(is_empty)
-    {
-        return Err(ArgumentError::Missing(user.to_owned()));
-    }
-    Ok(())
-}
-
-pub(super) fn terminated_by_somebody(arguments: &Map<String, Value>) -> Result<(), ArgumentError> {
-    by_somebody(arguments, "is_system", "operating_userid")
-}
-
-pub(super) fn terminated_by_somebody_modern(
-    arguments: &Map<String, Value>,
-) -> Result<(), ArgumentError> {
-    by_somebody(arguments, "isSystem", "operatingUserId")
-}
-
-pub(super) fn callback_keys(arguments: &Map<String, Value>) -> Result<(), ArgumentError> {
-    let text = |name: &str| {
-        arguments
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    if text("token").chars().count() < 6 {
-        return together("token", "must have at least 6 characters");
-    }
-    if text("aes_key").chars().count() != 43 {
-        return together("aes_key", "must have 43 characters");
-    }
-    let url = url::Url::parse(text("url"));
+/// DingTalk pushes to nothing else.
+pub(super) fn url_is_web(arguments: &Map<String, Value>) -> Result<(), ArgumentError> {
+    let text = arguments.get("url").and_then(Value::as_str);
+    let url = url::Url::parse(text.unwrap_or_default());
     if !url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         return together("url", "must be an http or https address");
     }

@@ -19,7 +19,8 @@ pub(super) const APIS: &[Api] = &[
     .gateway("getAuthInfo")
     .legacy(suite(post(
         "/service/get_auth_info",
-        &[id("auth_corpid").required(), id("suite_key")],
+        // `app` is belfry's: which of the third-party apps asks.
+        &[id("auth_corpid").required(), id("suite_key"), id("app")],
     ))),
     read("isv.corp-token", "Fetches the token for one organisation.")
         .legacy(suite(post(

@@ -8,14 +8,14 @@ pub(super) const APIS: &[Api] = &[
         Family::Media,
         Access::Write,
         "media.upload",
-        "Uploads a file for messages; it is part of a form, so a raw call cannot make it.",
+        "Uploads a file for messages.",
     )
     .legacy(
         post(
             "/media/upload",
             &[word("type", &["image", "voice", "video", "file"]).required()],
         )
-        .manner(Manner::Upload),
+        .manner(Manner::Upload("media")),
     ),
     Api::new(
         Family::Media,

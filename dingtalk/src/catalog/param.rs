@@ -18,6 +18,8 @@ pub struct Param {
 pub enum Kind {
     /// A text of at most so many characters; a required one is not empty.
     Text(usize),
+    /// A text of at least and at most so many characters.
+    Sized(usize, usize),
     /// One of these texts.
     Word(&'static [&'static str]),
     /// A whole number between two others.
@@ -61,6 +63,11 @@ pub enum Fill {
 }
 
 impl Param {
+    /// Whether the caller must give it.
+    pub const fn is_needed(&self) -> bool {
+        self.is_required && self.fill.is_none()
+    }
+
     pub(super) const fn required(mut self) -> Self {
         self.is_required = true;
         self
@@ -90,6 +97,11 @@ pub(super) const fn id(name: &'static str) -> Param {
 
 pub(super) const fn text(name: &'static str, most: usize) -> Param {
     param(name, Kind::Text(most))
+}
+
+/// A text whose length is given on both sides.
+pub(super) const fn sized(name: &'static str, least: usize, most: usize) -> Param {
+    param(name, Kind::Sized(least, most))
 }
 
 pub(super) const fn word(name: &'static str, words: &'static [&'static str]) -> Param {

@@ -210,7 +210,7 @@ fn what_dingtalk_must_refuse_is_found_and_named() {
         (
             "approval.terminate",
             json!({"request": {"process_instance_id": "i", "is_system": false}}),
-            "operating_userid is missing",
+            "one of is_system, operating_userid is needed",
         ),
         (
             "approval.terminate",
@@ -219,8 +219,8 @@ fn what_dingtalk_must_refuse_is_found_and_named() {
         ),
         (
             "callback.register",
-            json!({"call_back_tag": ["x"], "token": "short", "aes_key": "k", "url": "https://x"}),
-            "token must have at least 6 characters",
+            json!({"call_back_tag": ["x"], "token": "short", "aes_key": "k".repeat(43), "url": "https://x"}),
+            "token must be a text of 6 to 63 characters",
         ),
         (
             "callback.register",

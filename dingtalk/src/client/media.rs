@@ -5,6 +5,7 @@ use serde_json::json;
 use std::time::Duration;
 use url::Url;
 
+use super::answer::Answer;
 use super::invalid;
 use crate::error::Effect;
 use crate::{ApiError, Client};
@@ -27,6 +28,8 @@ pub enum MediaKind {
 }
 
 impl MediaKind {
+    const ALL: [Self; 4] = [Self::Image, Self::Voice, Self::Video, Self::File];
+
     /// DingTalk's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +38,11 @@ impl MediaKind {
             Self::Video => "video",
             Self::File => "file",
         }
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// Bytes of a file of the kind, by the page about uploads. An older table of errors has smaller ones.
@@ -90,6 +98,10 @@ impl Upload {
 impl Client {
     /// Uploads a file (`media/upload`) and answers with its media id, which messages of the same organisation can name.
     pub async fn media_upload(&self, upload: Upload) -> Result<String, ApiError> {
+        self.send_file(upload).await?.text("media_id")
+    }
+
+    pub(super) async fn send_file(&self, upload: Upload) -> Result<Answer, ApiError> {
         upload.check()?;
         let kind = upload.kind.as_str();
         let bytes = bytes_of(upload.bytes);
@@ -100,10 +112,8 @@ impl Client {
             request.multipart(form).timeout(TRANSFER)
         };
         // Without the type in the query some clients hear 40004.
-        let answer = self
-            .oapi_with("/media/upload", &[("type", kind)], attach)
-            .await?;
-        answer.text("media_id")
+        self.oapi_with("/media/upload", &[("type", kind)], attach)
+            .await
     }
 
     /// The address of a file that somebody sent to the robot (`robot/messageFiles/download`). It works for a while and

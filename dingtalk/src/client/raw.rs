@@ -1,11 +1,23 @@
 //! Makes any call of the catalogue, with arguments and answer as DingTalk writes them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::invalid;
+use super::media::{MediaKind, Upload};
 use crate::catalog::{Access, Api, Call, Fill, Host, Manner, Verb};
 use crate::error::Effect;
 use crate::{ApiError, ApiStyle, Client};
+
+/// A file for a raw call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Its name with the ending by which DingTalk knows its form.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
 
 impl Client {
     /// Makes a call of the catalogue and gives DingTalk's answer as it came. Arguments that DingTalk must refuse are not
@@ -29,6 +41,30 @@ impl Client {
         self.call_checked(api.access, call, arguments).await
     }
 
+    /// Makes a call that takes a file; the arguments say of what kind it is.
+    pub async fn call_with_file(
+        &self,
+        api: &Api,
+        arguments: &Map<String, Value>,
+        file: NamedFile,
+    ) -> Result<Value, ApiError> {
+        let (call, arguments) = api
+            .choose(self.style(), arguments)
+            .map_err(|error| invalid(error.to_string()))?;
+        let Manner::Upload(_) = call.manner else {
+            return Err(invalid(format!("{} takes no file", call.path)));
+        };
+        let kind = arguments.get("type").and_then(Value::as_str);
+        let upload = Upload {
+            kind: kind
+                .and_then(MediaKind::from_word)
+                .ok_or_else(|| invalid("type is missing"))?,
+            file_name: file.name,
+            bytes: file.bytes,
+        };
+        Ok(self.send_file(upload).await?.into_value())
+    }
+
     /// Makes one call with arguments that [`Call::check`] gave.
     pub async fn call_checked(
         &self,
@@ -38,8 +74,13 @@ impl Client {
     ) -> Result<Value, ApiError> {
         if call.manner != Manner::Token {
             return Err(invalid(format!(
-                "{} cannot be called with plain arguments, because it takes a file, a suite's signature or the app's secret",
-                call.path
+                "{} cannot be called with plain arguments, because it takes {}",
+                call.path,
+                match call.manner {
+                    Manner::Upload(_) => "a file",
+                    Manner::Suite => "a suite's signature",
+                    _ => "the app's secret",
+                }
             )));
         }
         self.fill(call, &mut arguments)?;
@@ -47,26 +88,23 @@ impl Client {
             Access::Read => Effect::Read,
             Access::Write => Effect::Write,
         };
-        let body = match call.envelope {
-            Some(envelope) => Value::Object(Map::from_iter([(
-                envelope.to_owned(),
-                arguments.clone().into(),
-            )])),
-            None => Value::Object(arguments.clone()),
-        };
-        let answer = match (call.verb, call.host()) {
-            (Verb::Post, Host::Oapi) => self.oapi(call.path, body, effect).await?,
-            (Verb::Post, Host::Api) => self.api(call.path, &body, effect).await?,
-            (Verb::Get, host) => {
-                let query: Vec<(&str, String)> = arguments
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), in_query(value)))
-                    .collect();
-                let query: Vec<(&str, &str)> = query
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_str()))
-                    .collect();
-                match host {
+        let answer = match call.verb {
+            Verb::Post => {
+                let arguments = Value::Object(arguments);
+                let body = match call.envelope {
+                    Some(envelope) => Map::from_iter([(envelope.to_owned(), arguments)]).into(),
+                    None => arguments,
+                };
+                match call.host() {
+                    Host::Oapi => self.oapi(call.path, body, effect).await?,
+                    Host::Api => self.api(call.path, &body, effect).await?,
+                }
+            }
+            Verb::Get => {
+                let texts: Vec<Cow<'_, str>> = arguments.values().map(in_query).collect();
+                let names = arguments.keys().map(String::as_str);
+                let query: Vec<(&str, &str)> = names.zip(texts.iter().map(Cow::as_ref)).collect();
+                match call.host() {
                     Host::Oapi => self.oapi_get_as(call.path, &query, effect).await?,
                     // All of them are reads.
                     Host::Api => self.api_get(call.path, &query).await?,
@@ -106,9 +144,9 @@ impl Client {
 }
 
 /// A value as it stands in a query.
-fn in_query(value: &Value) -> String {
+fn in_query(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => text.into(),
+        other => other.to_string().into(),
     }
 }

@@ -154,9 +154,11 @@ impl Inner {
     ) -> Result<Answer, ApiError> {
         let url = at(&self.endpoints.oapi, path);
         let request = |token: &Secret| {
-            let request = self.http.request(method.clone(), url.clone());
-            let request = request.query(&[("access_token", token.expose())]);
-            attach(request.query(query))
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("access_token", token.expose())
+                .extend_pairs(query);
+            attach(self.http.request(method.clone(), url))
         };
         let mut patience = Patience::new(effect);
         loop {

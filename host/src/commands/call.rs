@@ -1,14 +1,15 @@
 //! `belfry call`: one call of DingTalk with an app's credentials.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use belfry::active::App;
 use belfry::config::Config;
 use clap::builder::PossibleValuesParser;
-use dingtalk::ApiStyle;
-use dingtalk::catalog::{self, Access, Api, Call, Verb};
+use dingtalk::catalog::{self, Access, Api, Call, Manner, Verb};
+use dingtalk::{ApiStyle, MediaKind, NamedFile};
 use serde_json::{Map, Value, json};
 
 use super::{ConfigFile, Output, print_json};
@@ -27,6 +28,10 @@ pub(super) struct Options {
     /// The arguments as a JSON object; `@FILE` reads them from a file, `-` from standard input.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     json: String,
+
+    /// A file for a call that takes one, with the name of its part of the form, such as `media=photo.png`.
+    #[arg(long, value_name = "PART=PATH")]
+    file: Option<String>,
 
     /// Whose credentials; needed when the configuration has several apps.
     #[arg(long, value_name = "NAME")]
@@ -52,6 +57,17 @@ pub(super) struct Options {
     config: ConfigFile,
 }
 
+/// This command with each API as a command below it, which has the same options.
+pub(super) fn with_apis_as_commands(call: clap::Command) -> clap::Command {
+    let options = call.get_arguments().filter(|given| !given.is_positional());
+    let options: Vec<clap::Arg> = options.cloned().collect();
+    let apis = catalog::apis().map(|api| {
+        let command = clap::Command::new(api.name).about(api.summary);
+        command.args(options.clone())
+    });
+    call.disable_help_subcommand(true).subcommands(apis)
+}
+
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let api = options.api.as_deref().and_then(catalog::find);
     if options.list {
@@ -66,11 +82,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         (_, true) => ApiStyle::Modern,
         _ => app.client.style(),
     };
-    let mut answer = app
-        .client
-        .call_preferring(style, api, &arguments)
-        .await
-        .with_context(|| format!("{} failed", api.name))?;
+    let answer = match file(api, options.file.as_deref())? {
+        Some(file) => app.client.call_with_file(api, &arguments, file).await,
+        None => app.client.call_preferring(style, api, &arguments).await,
+    };
+    let mut answer = answer.with_context(|| format!("{} failed", api.name))?;
     if options.output == Output::Text
         && let Some(members) = answer.as_object_mut()
     {
@@ -119,6 +135,39 @@ fn arguments(given: &str) -> anyhow::Result<Map<String, Value>> {
     }
 }
 
+/// The file that a call takes, if it takes one.
+fn file(api: &Api, given: Option<&str>) -> anyhow::Result<Option<NamedFile>> {
+    let part = match (api.calls(ApiStyle::Modern).find_map(part), given) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => bail!("{} takes no file", api.name),
+        (Some(part), _) => part,
+    };
+    let path = given
+        .and_then(|given| given.split_once('='))
+        .filter(|(name, _)| *name == part)
+        .map(|(_, path)| Path::new(path))
+        .with_context(|| format!("{} takes a file: --file {part}=PATH", api.name))?;
+    let cannot_read = || format!("cannot read {}", path.display());
+    let most = MediaKind::File.max_bytes();
+    let size = std::fs::metadata(path).with_context(cannot_read)?.len();
+    if size > most as u64 {
+        bail!("{} has more than {} MiB", path.display(), most >> 20);
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    Ok(Some(NamedFile {
+        name: name.unwrap_or_default().into_owned(),
+        bytes: std::fs::read(path).with_context(cannot_read)?,
+    }))
+}
+
+/// The part of the form in which a call takes a file.
+fn part(call: &Call) -> Option<&'static str> {
+    match call.manner {
+        Manner::Upload(part) => Some(part),
+        _ => None,
+    }
+}
+
 #[allow(clippy::print_stdout)]
 fn list(api: Option<&Api>, output: Output) -> anyhow::Result<ExitCode> {
     let shown: Vec<&Api> = match api {
@@ -146,6 +195,9 @@ fn list(api: Option<&Api>, output: Output) -> anyhow::Result<ExitCode> {
                 };
                 println!("  {:24} {:9}  {}", param.name, need, param.kind.wanted());
             }
+            if let Some(part) = part(call) {
+                println!("  {part:24} {:9}  a file: --file {part}=PATH", "required");
+            }
             if !call.any_of.is_empty() {
                 println!("  one of {} is needed", call.any_of.join(", "));
             }
@@ -159,11 +211,16 @@ fn described(api: &Api) -> Value {
         let params = call.params.iter().map(|param| {
             json!({
                 "name": param.name,
-                "required": param.is_required && param.fill.is_none(),
+                "required": param.is_needed(),
                 "wanted": param.kind.wanted(),
             })
         });
-        json!({"method": verb(call), "path": call.path, "parameters": params.collect::<Vec<_>>()})
+        json!({
+            "method": verb(call),
+            "path": call.path,
+            "parameters": params.collect::<Vec<_>>(),
+            "file": part(call),
+        })
     });
     json!({
         "name": api.name,

@@ -74,7 +74,12 @@ impl Answer {
     /// What DingTalk's answer means for the caller.
     pub(super) fn of(outcome: Result<Value, ApiError>) -> Self {
         let error = match outcome {
-            Ok(data) => return Self::new(StatusCode::OK, json!({"success": true, "data": data})),
+            Ok(data) => {
+                let mut body = json!({"success": true});
+                // In `json!` the data would be copied.
+                body["data"] = data;
+                return Self::new(StatusCode::OK, body);
+            }
             Err(error) => error,
         };
         let status = match &error {

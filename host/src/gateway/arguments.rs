@@ -1,8 +1,7 @@
 //! Reads the arguments of a call from query, JSON or form.
 
 use axum::body::Body;
-use dingtalk::ApiStyle;
-use dingtalk::catalog::{Api, Call};
+use dingtalk::catalog::Api;
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -54,16 +53,8 @@ fn pairs(text: &[u8]) -> Vec<(String, String)> {
 
 /// Reads texts by the kinds of the call that knows most of their names.
 fn read_pairs(api: &Api, pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Refused> {
-    let names = pairs.iter().map(|(name, _)| (name.clone(), Value::Null));
-    let names: Map<String, Value> = names.collect();
-    let mut closest: Option<(usize, &Call)> = None;
-    for call in api.calls(ApiStyle::Legacy) {
-        let known = call.knows(&names);
-        if closest.is_none_or(|(most, _)| known > most) {
-            closest = Some((known, call));
-        }
-    }
-    let (_, call) = closest.ok_or(Refused::Query)?;
+    let names = pairs.iter().map(|(name, _)| name);
+    let call = api.closest(names).ok_or(Refused::Query)?;
     Ok(call.read_pairs(pairs)?)
 }
 

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use axum::response::{IntoResponse, Response};
 use dingtalk::ApiStyle;
-use dingtalk::catalog::{self, Api, Call, Kind, MESSAGES, Param};
+use dingtalk::catalog::{self, Api, Call, Kind, Param};
 use http::header;
 use serde_json::{Map, Value, json};
 
+use self::schema::{given, in_query, member};
 use super::takes_get;
 
-/// A range of so few numbers is written out, where numbers come as text.
-const SPELLED_OUT: i64 = 1000;
+mod schema;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| whole().to_string());
 
@@ -89,16 +89,15 @@ fn operation(api: &Api, id: &str, has_body: bool) -> Value {
         "responses": responses(),
     });
     if has_body {
-        let mut schemas: Vec<Value> = calls.iter().map(|call| body(call)).collect();
-        let schema = match schemas.len() {
-            1 => schemas.remove(0),
-            _ => json!({"anyOf": schemas}),
+        let mut bodies: Vec<Value> = calls.iter().map(|call| body(api, call)).collect();
+        let schema = match bodies.len() {
+            1 => bodies.remove(0),
+            _ => json!({"anyOf": bodies}),
         };
-        let needs_body = calls
-            .iter()
-            .all(|call| required(call).next().is_some() || !call.any_of.is_empty());
+        let needs_body =
+            |call: &&Call| call.params.iter().any(Param::is_needed) || !call.any_of.is_empty();
         operation["requestBody"] = json!({
-            "required": needs_body,
+            "required": calls.iter().all(needs_body),
             "content": {"application/json": {"schema": schema}},
         });
     } else if let Some(call) = calls.first() {
@@ -106,6 +105,15 @@ fn operation(api: &Api, id: &str, has_body: bool) -> Value {
     }
     operation["parameters"] = parameters.into();
     operation
+}
+
+fn query_parameter(param: &Param) -> Value {
+    json!({
+        "name": param.name,
+        "in": "query",
+        "required": param.is_needed(),
+        "schema": in_query(param),
+    })
 }
 
 fn idempotency_key() -> Value {
@@ -131,6 +139,7 @@ fn responses() -> Value {
         ("401", "The API key is missing or unknown"),
         ("403", "The key lacks the scope, or DingTalk denies the app"),
         ("404", "DingTalk does not know what was named"),
+        ("405", "The method is not one of those in Allow"),
         ("408", "The body came too slowly"),
         (
             "409",
@@ -148,32 +157,61 @@ fn responses() -> Value {
     ] {
         responses[status] = answer(description, "Failure");
     }
+    let header = |description: &str, is_always_there: bool, schema: Value| json!({"description": description, "required": is_always_there, "schema": schema});
+    let seconds = || json!({"type": "integer", "minimum": 1});
+    let text = || json!({"type": "string"});
+    for (status, name, described) in [
+        ("401", "WWW-Authenticate", header("Bearer", true, text())),
+        ("405", "Allow", header("The methods that are", true, text())),
+        (
+            "409",
+            "Retry-After",
+            header("Seconds, where the key is under way", false, seconds()),
+        ),
+        ("429", "Retry-After", header("Seconds", true, seconds())),
+    ] {
+        responses[status]["headers"] = json!({name: described});
+    }
+    for answer in responses
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        answer["headers"]["Idempotency-Replayed"] = header(
+            "Whether it is the recorded answer of an earlier call",
+            false,
+            json!({"type": "string", "enum": ["true"]}),
+        );
+    }
     responses
 }
 
-/// The arguments that a caller must give.
-fn required(call: &Call) -> impl Iterator<Item = &Param> {
-    let needed = |param: &&Param| param.is_required && param.fill.is_none();
-    call.params.iter().filter(needed)
-}
-
-fn body(call: &Call) -> Value {
-    let properties = call.params.iter().map(|param| {
-        let is_needed = param.is_required && param.fill.is_none();
-        (param.name.to_owned(), value(param.kind, is_needed))
+/// What the body of one call may be. It may hold arguments of the API's other call, and those must be right as well.
+fn body(api: &Api, call: &Call) -> Value {
+    let own = call.params.iter().map(|param| (param.name, member(param)));
+    let others = api.params_beside(call).map(|param| {
+        let optional = Param {
+            is_required: false,
+            ..*param
+        };
+        (param.name, member(&optional))
     });
-    let names: Vec<&str> = required(call).map(|param| param.name).collect();
-    let mut schema = json!({"type": "object", "properties": properties.collect::<Map<_, _>>()});
+    let members = own.chain(others);
+    let properties: Map<String, Value> = members
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect();
+    let mut schema = json!({"type": "object", "properties": properties});
+    let needed = call.params.iter().filter(|param| param.is_needed());
+    let needed: Vec<&str> = needed.map(|param| param.name).collect();
     // An empty list is not allowed there.
-    if !names.is_empty() {
-        schema["required"] = json!(names);
+    if !needed.is_empty() {
+        schema["required"] = json!(needed);
     }
     if !call.any_of.is_empty() {
         let ways = call.any_of.iter().filter_map(|name| {
-            let param = call.param(name)?;
-            let value = match param.kind {
+            let value = match call.param(name)?.kind {
                 Kind::Boolean => json!({"enum": [true, "true"]}),
-                kind => value(kind, true),
+                kind => given(kind),
             };
             Some(json!({"required": [name], "properties": {*name: value}}))
         });
@@ -181,111 +219,13 @@ fn body(call: &Call) -> Value {
     }
     match call.envelope {
         None => schema,
-        Some(envelope) => json!({"anyOf": [
-            schema,
-            {"type": "object", "required": [envelope], "properties": {envelope: schema}},
-        ]}),
-    }
-}
-
-/// A member of a body. What need not be there may be null.
-fn value(kind: Kind, is_needed: bool) -> Value {
-    let mut schema = match kind {
-        Kind::Text(most) if is_needed => {
-            json!({"type": "string", "minLength": 1, "maxLength": most, "pattern": "\\S"})
+        Some(envelope) => {
+            schema["properties"][envelope] = json!(false);
+            json!({"anyOf": [
+                schema,
+                {"type": "object", "required": [envelope], "properties": {envelope: schema}},
+            ]})
         }
-        Kind::Text(most) => json!({"type": "string", "maxLength": most}),
-        Kind::Word(words) => json!({"type": "string", "enum": words}),
-        Kind::Integer(least, most) => json!({"anyOf": [
-            {"type": "integer", "minimum": least, "maximum": most},
-            {"type": "string", "pattern": number_pattern(least, most)},
-        ]}),
-        Kind::Boolean => json!({"enum": [true, false, "true", "false"]}),
-        Kind::Texts(most) => json!({
-            "type": "array",
-            "maxItems": most,
-            "items": {"type": "string", "minLength": 1, "pattern": "\\S"},
-        }),
-        Kind::Joined(most) => json!({"anyOf": [
-            {"type": "string", "pattern": joined_pattern(most, is_needed)},
-            {"type": "array", "minItems": usize::from(is_needed), "maxItems": most, "items": {"type": "string", "pattern": "^[^,\\s]+$"}},
-        ]}),
-        Kind::Objects(most) => {
-            json!({"type": "array", "maxItems": most, "items": {"type": "object"}})
-        }
-        Kind::Fields(most) => json!({"type": "array", "maxItems": most, "items": {
-            "type": "object",
-            "required": ["name", "value"],
-            "properties": {"name": {"type": "string"}, "value": {"type": "string"}},
-        }}),
-        Kind::Object => json!({"type": "object"}),
-        Kind::Message => {
-            let kinds = MESSAGES.iter().map(|kind| {
-                json!({
-                    "type": "object",
-                    "required": ["msgtype", kind],
-                    "properties": {
-                        "msgtype": {"type": "string", "enum": [kind]},
-                        *kind: {"type": "object"},
-                    },
-                })
-            });
-            json!({"anyOf": kinds.collect::<Vec<_>>()})
-        }
-    };
-    let has_items = matches!(kind, Kind::Texts(_) | Kind::Objects(_) | Kind::Fields(_));
-    if is_needed && has_items {
-        schema["minItems"] = json!(1);
-    }
-    if is_needed && matches!(kind, Kind::Object) {
-        schema["minProperties"] = json!(1);
-    }
-    if is_needed {
-        schema
-    } else {
-        json!({"anyOf": [schema, {"type": "null"}]})
-    }
-}
-
-fn query_parameter(param: &Param) -> Value {
-    let is_needed = param.is_required && param.fill.is_none();
-    let schema = match param.kind {
-        Kind::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
-        Kind::Boolean => json!({"type": "boolean"}),
-        Kind::Joined(most) => json!({"type": "string", "pattern": joined_pattern(most, is_needed)}),
-        Kind::Text(_) | Kind::Word(_) => value(param.kind, true),
-        // JSON in a text.
-        _ => json!({"type": "string"}),
-    };
-    let mut schema = schema;
-    if !is_needed && matches!(param.kind, Kind::Text(_)) {
-        schema = value(param.kind, true);
-        schema["minLength"] = json!(0);
-        if let Some(members) = schema.as_object_mut() {
-            members.remove("pattern");
-        }
-    }
-    json!({"name": param.name, "in": "query", "required": is_needed, "schema": schema})
-}
-
-fn number_pattern(least: i64, most: i64) -> String {
-    if most.saturating_sub(least) <= SPELLED_OUT {
-        let numbers: Vec<String> = (least..=most).map(|number| number.to_string()).collect();
-        return format!("^({})$", numbers.join("|"));
-    }
-    if least < 0 {
-        "^(-1|0|[1-9][0-9]{0,17})$".to_owned()
-    } else {
-        "^(0|[1-9][0-9]{0,17})$".to_owned()
-    }
-}
-
-fn joined_pattern(most: usize, is_needed: bool) -> String {
-    let ids = format!("[^,\\s]+(,[^,\\s]+){{0,{}}}", most.saturating_sub(1));
-    if is_needed {
-        format!("^{ids}$")
-    } else {
-        format!("^({ids})?$")
     }
 }
 
@@ -317,9 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_texts_have_the_range_of_the_number() {
-        assert_eq!(number_pattern(0, 1), "^(0|1)$");
-        assert_eq!(number_pattern(0, i64::MAX), "^(0|[1-9][0-9]{0,17})$");
-        assert_eq!(number_pattern(-1, i64::MAX), "^(-1|0|[1-9][0-9]{0,17})$");
+    fn what_only_the_other_call_knows_must_be_right_too() {
+        let list = catalog::find_gateway("list").unwrap();
+        let older = list.styled(ApiStyle::Legacy).unwrap();
+        let schema = body(list, older);
+        let other = &schema["properties"]["dept_id"]["anyOf"][0]["anyOf"][0];
+        assert_eq!(other["minimum"], -1);
+        assert_eq!(schema.get("required"), None);
     }
 }
