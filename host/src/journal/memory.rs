@@ -109,6 +109,9 @@ impl Inner {
                 }
             }
         }
+        if *effects == Effects::default() {
+            self.effects.remove(id);
+        }
     }
 }
 
