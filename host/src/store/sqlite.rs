@@ -65,7 +65,17 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Disk(error.to_string())
+        // Where the disk is full SQLite says so, but for this one file.
+        let cannot_grow = |error: &rusqlite::Error| {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+        };
+        match cannot_grow(&error) {
+            true => Self::Disk(format!(
+                "{error}: the file beside it that ends in -shm cannot grow, as on a full disk"
+            )),
+            false => Self::Disk(error.to_string()),
+        }
     }
 }
 
