@@ -118,7 +118,7 @@ impl Host {
     /// As [`Host::start`], with parts of one's own.
     pub async fn start_with(path: &Path, overrides: Overrides) -> anyhow::Result<Self> {
         let meter = Meter::start(METRICS);
-        let config = Config::load(path)?;
+        let (config, files) = reload::Files::read(path)?;
         for warning in &config.warnings {
             tracing::warn!(%warning, "bot.toml");
         }
@@ -132,7 +132,7 @@ impl Host {
             .with_context(|| format!("cannot open the store {:?}", config.store.path))?;
         let sandbox = Sandbox::new(&config.engine)?;
         let versions = Arc::new(Versions::beside(&config.store.path, sandbox.clone()));
-        let active = reload::load_config(config, &sandbox, Some(&versions))
+        let active = reload::load(config, &sandbox, Some(&versions))
             .await
             .map_err(|refused| refused_at_start(&refused))?;
         let generation = active.generation;
@@ -189,8 +189,7 @@ impl Host {
             max_concurrent,
             waker: waker.clone(),
         };
-        let (reloader, reloads) =
-            Reloader::new(path.to_owned(), sandbox, snapshot.clone(), versions);
+        let (reloader, reloads) = Reloader::new(files, sandbox, snapshot.clone(), versions);
 
         let ingress = Ingress {
             snapshot: snapshot.clone(),
@@ -341,7 +340,7 @@ pub async fn check(path: &Path) -> anyhow::Result<Result<Checked, Vec<Refusal>>>
     };
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
     let sandbox = Sandbox::new(&config.engine)?;
-    let loaded = reload::load_config(config, &sandbox, None).await;
+    let loaded = reload::load(config, &sandbox, None).await;
     Ok(loaded.map(|active| Checked {
         plugins: active.summaries(),
         warnings,

@@ -1,7 +1,7 @@
 //! belfry is a DingTalk (钉钉) bot host: events are journalled, acknowledged and handed to sandboxed WebAssembly
 //! plugins. The binary `belfry` is the product; this library is its inside, public for tests and benchmarks.
 //!
-//! The modules form layers whose arrows only point down; `tests/layering.rs` holds the table.
+//! The modules form layers whose arrows only point down; `tests/layering/table.rs` holds the table.
 
 pub mod active;
 pub mod admin;

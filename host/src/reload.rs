@@ -122,14 +122,29 @@ impl Reloads {
     }
 }
 
-/// Reads the configuration and loads everything it names, all or nothing: for the start and for `belfry check`.
-pub async fn load(path: &Path, sandbox: &Sandbox) -> Result<Active, Vec<Refusal>> {
-    let config = Config::load(path).map_err(|error| refusals(&error))?;
-    load_config(config, sandbox, None).await
+/// The files of a configuration, and what was last seen of them.
+pub struct Files {
+    path: PathBuf,
+    seen: Stamps,
 }
 
-/// Loads everything a configuration names; `versions` keeps the components.
-pub async fn load_config(
+impl Files {
+    /// Reads a configuration, and looks at each file before anybody reads it: what changes while it is loaded, which may
+    /// take a minute of compiling, is a change.
+    pub fn read(path: &Path) -> Result<(Config, Self), ConfigError> {
+        let mut seen = stamps([path.to_owned()]);
+        let config = Config::load(path)?;
+        for (file, stamp) in stamps(files(path, &config)) {
+            seen.entry(file).or_insert(stamp);
+        }
+        let path = path.to_owned();
+        Ok((config, Self { path, seen }))
+    }
+}
+
+/// Loads everything a configuration names, all or nothing: for the start and for `belfry check`. `versions` keeps the
+/// components.
+pub async fn load(
     config: Config,
     sandbox: &Sandbox,
     versions: Option<&Versions>,
@@ -159,20 +174,18 @@ pub fn refusals(error: &ConfigError) -> Vec<Refusal> {
 
 /// Watches and reloads.
 pub struct Reloader {
-    path: PathBuf,
+    files: Files,
     sandbox: Sandbox,
     snapshot: Snapshot,
     versions: Arc<Versions>,
     requests: mpsc::Receiver<oneshot::Sender<Report>>,
     refused: Arc<Mutex<Vec<Refusal>>>,
-    /// The stamps of all files at the last look.
-    seen: Stamps,
 }
 
 impl Reloader {
-    /// A reloader of the file a snapshot came from.
+    /// A reloader of the files that a snapshot came from.
     pub fn new(
-        path: PathBuf,
+        files: Files,
         sandbox: Sandbox,
         snapshot: Snapshot,
         versions: Arc<Versions>,
@@ -183,18 +196,15 @@ impl Reloader {
             requests: sender,
             refused: Arc::clone(&refused),
         };
-        let present = snapshot.load();
-        let seen = stamps(files(&path, &present.config));
-        show(&present, 0);
+        show(&snapshot.load(), 0);
         (
             Self {
-                path,
+                files,
                 sandbox,
                 snapshot,
                 versions,
                 requests,
                 refused,
-                seen,
             },
             reloads,
         )
@@ -206,7 +216,7 @@ impl Reloader {
         let mut watched = HashSet::new();
         let mut _watcher = None;
         loop {
-            let folders = folders(&self.path, &self.snapshot.load().config);
+            let folders = folders(&self.files.path, &self.snapshot.load().config);
             if folders != watched {
                 _watcher = watch(&folders, Arc::clone(&hint));
                 watched = folders;
@@ -235,9 +245,9 @@ impl Reloader {
     /// Whether a file differs from the last look. Waits until what differs stays the same, so that a half-written file
     /// is not read.
     async fn settle(&self) -> bool {
-        let files = files(&self.path, &self.snapshot.load().config);
+        let files = files(&self.files.path, &self.snapshot.load().config);
         let mut before = look(files.clone()).await;
-        if before == self.seen {
+        if before == self.files.seen {
             return false;
         }
         loop {
@@ -253,11 +263,11 @@ impl Reloader {
     async fn reload(&mut self) -> Report {
         let started = clock::instant();
         let present = self.snapshot.load();
-        self.seen = look(files(&self.path, &present.config)).await;
+        self.files.seen = look(files(&self.files.path, &present.config)).await;
         let (config, mut refused) = self.configuration(&present).await;
         // Before they are read, so that what changes while they are loaded is a change.
-        for (file, stamp) in look(files(&self.path, &config)).await {
-            self.seen.entry(file).or_insert(stamp);
+        for (file, stamp) in look(files(&self.files.path, &config)).await {
+            self.files.seen.entry(file).or_insert(stamp);
         }
         let versions = Some(&*self.versions);
         let built = build(config, &self.sandbox, versions, Some(&present)).await;
@@ -270,8 +280,8 @@ impl Reloader {
         } else {
             present
         };
-        let named = files(&self.path, &active.config);
-        self.seen.retain(|file, _| named.contains(file));
+        let named = files(&self.files.path, &active.config);
+        self.files.seen.retain(|file, _| named.contains(file));
         self.remember(&mut refused);
         show(&active, refused.len());
         let result = match (changed, refused.is_empty()) {
@@ -294,7 +304,7 @@ impl Reloader {
 
     /// The configuration as it is now on disk, with what cannot change live as it was.
     async fn configuration(&self, present: &Active) -> (Config, Vec<Refusal>) {
-        let path = self.path.clone();
+        let path = self.files.path.clone();
         let read = tokio::task::spawn_blocking(move || Config::load(&path)).await;
         let config = match read {
             Ok(Ok(config)) => config,
@@ -344,6 +354,41 @@ mod tests {
     use crate::config::Engine;
     use crate::wake::Waker;
 
+    const APP: &str =
+        "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+
+    /// What a start does with a configuration once it is read.
+    async fn start(config: Config, files: Files) -> (Reloader, Reloads) {
+        let sandbox = Sandbox::new(&Engine {
+            max_concurrent: 1,
+            cache: None,
+        });
+        let sandbox = sandbox.unwrap();
+        let store = files.path.with_file_name("belfry.db");
+        let active = load(config, &sandbox, None).await.unwrap();
+        let snapshot = Snapshot::new(active, Waker::default());
+        let versions = Arc::new(Versions::beside(&store, sandbox.clone()));
+        Reloader::new(files, sandbox, snapshot, versions)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_it_is_loaded_for_the_first_time_is_a_change() {
+        for changed in [None, Some("bot.toml"), Some("p.wasm")] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("bot.toml");
+            let plugin = "[[plugin]]\nname = \"p\"\napp = \"acme\"\ncomponent = \"p.wasm\"\nevents = [\"other\"]\nenabled = false\n";
+            std::fs::write(&path, format!("{APP}{plugin}")).unwrap();
+            std::fs::write(folder.path().join("p.wasm"), "old").unwrap();
+
+            let (config, files) = Files::read(&path).unwrap();
+            if let Some(file) = changed {
+                std::fs::write(folder.path().join(file), "newer").unwrap();
+            }
+            let (reloader, _reloads) = start(config, files).await;
+            assert_eq!(reloader.settle().await, changed.is_some(), "{changed:?}");
+        }
+    }
+
     /// Time is not that of a clock: it goes on whenever nobody has anything to do.
     #[tokio::test(start_paused = true)]
     async fn what_no_hint_tells_of_is_found_all_the_same() {
@@ -354,21 +399,12 @@ mod tests {
             std::fs::create_dir(new).unwrap();
         }
         let (path, target) = (link.join("bot.toml"), elsewhere.join("bot.toml"));
-        let text =
-            "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
-        std::fs::write(&target, text).unwrap();
+        std::fs::write(&target, APP).unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
 
-        let sandbox = Sandbox::new(&Engine {
-            max_concurrent: 1,
-            cache: None,
-        });
-        let sandbox = sandbox.unwrap();
-        let active = load(&path, &sandbox).await.unwrap();
-        let snapshot = Snapshot::new(active, Waker::default());
-        let versions = Versions::beside(&folder.path().join("belfry.db"), sandbox.clone());
-        let (reloader, reloads) =
-            Reloader::new(path, sandbox, snapshot.clone(), Arc::new(versions));
+        let (config, files) = Files::read(&path).unwrap();
+        let (reloader, reloads) = start(config, files).await;
+        let snapshot = reloader.snapshot.clone();
         let stop = CancellationToken::new();
         let story = async {
             // After the second the watch is there, and what it began with was looked at.
@@ -377,7 +413,7 @@ mod tests {
             }
 
             let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
-            std::fs::write(&target, format!("{text}{hook}")).unwrap();
+            std::fs::write(&target, format!("{APP}{hook}")).unwrap();
             let changed = tokio::time::Instant::now();
             while snapshot.load().generation == 1 {
                 assert!(changed.elapsed() < RESCAN * 3, "it was never found");

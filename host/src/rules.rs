@@ -73,8 +73,16 @@ struct Interested {
 struct Candidates {
     /// Those that must be asked about every event.
     always: Vec<usize>,
-    /// Those whose condition cannot hold unless a field has one certain text, by field and text.
-    pinned: HashMap<String, HashMap<String, Vec<usize>>>,
+    /// Those whose condition cannot hold unless a field has one certain text, by field; there are few fields.
+    pinned: Vec<(String, HashMap<String, Vec<usize>>)>,
+}
+
+/// What a rule says about an event of its app that it subscribes to.
+enum Ruling<'a> {
+    Gets,
+    OutsideHours(&'a Hours),
+    ConditionFalse(&'a Condition),
+    ConditionFailed(&'a Condition, String),
 }
 
 impl PartialEq for Rules {
@@ -119,21 +127,22 @@ impl Rules {
         let subject = Subject::new(facts);
         for position in self.candidates(app, facts) {
             let rule = &self.rules[position];
-            match rule.judge(app, &subject, now) {
-                Reason::Gets => choice.plugins.push(rule.plugin.clone()),
-                Reason::ConditionFailed { error, .. } => {
+            match rule.decide(&subject, now) {
+                Ruling::Gets => choice.plugins.push(rule.plugin.clone()),
+                Ruling::ConditionFailed(_, error) => {
                     choice.failed.push((rule.plugin.clone(), error));
                 }
-                _ => {}
+                Ruling::OutsideHours(_) | Ruling::ConditionFalse(_) => {}
             }
         }
         choice
     }
 
-    /// The rules that may want an event, each once and in their order.
+    /// The rules of an app that subscribe to an event and may want it, each once and in their order.
     fn candidates(&self, app: &AppName, facts: &Facts) -> Vec<usize> {
         let mut positions = Vec::new();
-        if let Some(interested) = self.index.get(app) {
+        // What `Subscription::covers` says, turned round.
+        if let Some(interested) = self.index.get(app).filter(|_| facts.kind() != Kind::Suite) {
             let by_kind = interested.kinds.get(&facts.kind());
             let by_type = facts
                 .event_type()
@@ -151,13 +160,15 @@ impl Rules {
 impl Candidates {
     fn add(&mut self, position: usize, rule: &Rule) {
         match rule.when.as_ref().and_then(Condition::pinned) {
-            Some((field, text)) => self
-                .pinned
-                .entry(field.to_owned())
-                .or_default()
-                .entry(text.to_owned())
-                .or_default()
-                .push(position),
+            Some((field, text)) => {
+                let known = self.pinned.iter().position(|(known, _)| known == field);
+                let place = known.unwrap_or_else(|| {
+                    self.pinned.push((field.to_owned(), HashMap::new()));
+                    self.pinned.len() - 1
+                });
+                let by_text = &mut self.pinned[place].1;
+                by_text.entry(text.to_owned()).or_default().push(position);
+            }
             None => self.always.push(position),
         }
     }
@@ -175,39 +186,15 @@ impl Candidates {
 }
 
 impl Rule {
-    /// Whether the plugin gets an event, and if not, the first reason against it.
-    fn judge(&self, app: &AppName, subject: &Subject<'_>, now: UnixMs) -> Reason {
-        let facts = subject.facts();
-        if self.app != *app {
-            return Reason::OtherApp;
-        }
-        match self.standing {
-            Standing::Active => {}
-            Standing::Disabled => return Reason::Disabled,
-            Standing::NotLoaded => return Reason::NotLoaded,
-        }
-        if !self
-            .events
-            .iter()
-            .any(|subscription| subscription.covers(facts))
-        {
-            return Reason::NotSubscribed;
-        }
+    /// Whether the plugin gets an event of its app that it subscribes to.
+    fn decide(&self, subject: &Subject<'_>, now: UnixMs) -> Ruling<'_> {
         if let Some(hours) = self.hours.as_ref().filter(|hours| !hours.covers(now)) {
-            return Reason::OutsideHours {
-                hours: hours.to_string(),
-                at: hours.wall_clock(now),
-            };
+            return Ruling::OutsideHours(hours);
         }
         match self.when.as_ref().map(|when| (when, when.holds(subject))) {
-            None | Some((_, Ok(true))) => Reason::Gets,
-            Some((when, Ok(false))) => Reason::ConditionFalse {
-                when: when.to_string(),
-            },
-            Some((when, Err(error))) => Reason::ConditionFailed {
-                when: when.to_string(),
-                error,
-            },
+            None | Some((_, Ok(true))) => Ruling::Gets,
+            Some((when, Ok(false))) => Ruling::ConditionFalse(when),
+            Some((when, Err(error))) => Ruling::ConditionFailed(when, error),
         }
     }
 }

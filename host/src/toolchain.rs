@@ -29,7 +29,7 @@ mod scaffold;
 mod snapshot;
 mod tool;
 
-pub(crate) use scaffold::{Name, scaffold};
+pub(crate) use scaffold::{Name, first_config, scaffold};
 pub(crate) use tool::{Missing, Tools};
 
 /// A language, as `--lang` names it.

@@ -25,10 +25,11 @@ function drawLink(read) {
     el("span", { class: "link-card-text" }, el("span", {}, read.text), read.picture && el("span", { class: "thumb" }, picture(read.picture, "")))));
 }
 
+/** The title of a card stands in the list of groups only. */
 function drawCard(read, words) {
   const buttons = read.buttons.map((button) => link(button.url, { class: "card-button" }, button.title));
   return el("div", { class: "body card" },
-    el("div", { class: "card-inside" }, read.title && el("div", { class: "card-title" }, read.title), renderMarkdown(read.text, words)),
+    el("div", { class: "card-inside" }, renderMarkdown(read.text, words)),
     buttons.length > 0 && el("div", { class: `card-buttons ${read.across ? "across" : ""}` }, ...buttons));
 }
 

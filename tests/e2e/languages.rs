@@ -74,19 +74,27 @@ async fn a_new_plugin_in_python_builds_and_answers_as_it_is() {
 }
 
 #[tokio::test]
-async fn dev_builds_a_folder_when_it_is_saved_and_swaps_the_plugin() {
+async fn dev_builds_a_new_folder_and_again_whenever_it_is_saved() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let simulator: SocketAddr = free.local_addr().unwrap();
     drop(free);
     let folder = tempfile::tempdir().unwrap();
-    Bot::new().write(folder.path(), simulator);
     let config = folder.path().join("bot.toml");
-    let sources = folder.path().join("plugins").join("on-call");
-    let parent = text_of(sources.parent().unwrap());
-    let made = belfry(&["plugin", "new", "--lang", "c", "on-call", "--in", &parent]).await;
-    belfry(&["plugin", "build", &text_of(&sources)]).await;
+    let parent = folder.path().join("plugins");
+    let new = async |name: &str| {
+        let [parent, config] = [&parent, &config].map(|path| text_of(path));
+        let place = ["--in", &parent, "--config", &config];
+        belfry(&[&["plugin", "new", "--lang", "c", name], &place[..]].concat()).await
+    };
+    // Where there is no bot yet, the first plugin gets one; stories have other ports than people.
+    let made = new("on-call").await;
+    assert!(!made.contains("[[plugin]]"), "{made}");
     let bot = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{bot}\n{}\n", table(&made))).unwrap();
+    let bot = bot.replace("127.0.0.1:8790", &simulator.to_string());
+    let bot = bot.replace("127.0.0.1:8700", "127.0.0.1:0");
+    let bot = bot.replace("127.0.0.1:8701", "127.0.0.1:0");
+    std::fs::write(&config, &bot).unwrap();
+    let sources = parent.join("on-call");
 
     let dev = Process::dev(&config, simulator).await;
     let dingtalk = Dingtalk::new(simulator);
@@ -119,6 +127,15 @@ async fn dev_builds_a_folder_when_it_is_saved_and_swaps_the_plugin() {
     answered("Good day, ").await;
     std::fs::write(&file, text).unwrap();
     answered("Hello, ").await;
+
+    // A second one, as it was printed; nobody builds it but `dev`.
+    let made = new("second").await;
+    std::fs::write(&config, format!("{bot}\n{}\n", table(&made))).unwrap();
+    wait_until("the second plugin is loaded", async || {
+        let plugins = dev.doors.get("/api/plugins").await;
+        plugins["plugins"][1]["name"] == "second"
+    })
+    .await;
 }
 
 /// What plugins/hello/README.md promises of the sample, in whatever language.

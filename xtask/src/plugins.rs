@@ -143,6 +143,7 @@ fn build(folder: &Path) -> Result<Vec<Component>> {
         "--target",
         target::TARGET,
     ])
+    .args(target::without_home())
     .args([
         "--message-format",
         "json-render-diagnostics",

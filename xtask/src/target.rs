@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Result, bail};
@@ -30,6 +30,20 @@ pub(crate) fn ensure() -> Result<()> {
         Err(error) => format!("{error:#}"),
     };
     bail!("{}", advice(&problem));
+}
+
+/// Keeps the place of cargo's own folder out of components, which name the source files of crates where they panic.
+pub(crate) fn without_home() -> impl Iterator<Item = String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let flags = home.map(|home| {
+        let flag = format!("--remap-path-prefix={}=cargo", home.display());
+        [
+            "--config".to_owned(),
+            format!("target.{TARGET}.rustflags=[{flag:?}]"),
+        ]
+    });
+    flags.into_iter().flatten()
 }
 
 /// Asks the compiler itself, which also knows the targets of a toolchain that rustup did not install.

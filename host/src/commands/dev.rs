@@ -36,6 +36,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let tools = options.tools.tools()?;
     let path = options.file.config;
     let config = Config::load(&path)?;
+    rebuild::build_missed(&config, &tools).await?;
     let simulator = simulator::start(simulator::Options {
         listen: options.simulator,
         apps: super::simulator::apps(&config, config.server.listen),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use belfry::config::Config;
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
@@ -27,6 +28,15 @@ pub(super) struct Sources {
     inner: Vec<PathBuf>,
     /// Where its component belongs, such as `plugins/echo.wasm`.
     component: PathBuf,
+    /// Whether belfry loads it.
+    is_enabled: bool,
+}
+
+impl Sources {
+    /// Whether belfry would refuse the plugin for want of a build.
+    fn is_missed(&self) -> bool {
+        self.is_enabled && !self.component.exists()
+    }
 }
 
 /// The plugins whose sources lie beside their components.
@@ -35,16 +45,38 @@ pub(super) fn sources(config: &Config) -> Vec<Sources> {
         // Changes are told with absolute paths.
         let component = std::path::absolute(&plugin.component);
         let component = component.unwrap_or_else(|_| plugin.component.clone());
-        (component.with_extension(""), component)
+        (component.with_extension(""), component, plugin.enabled)
     });
     folders
-        .filter(|(folder, _)| folder.is_dir() && Language::of(folder).is_ok())
-        .map(|(folder, component)| Sources {
+        .filter(|(folder, ..)| folder.is_dir() && Language::of(folder).is_ok())
+        .map(|(folder, component, is_enabled)| Sources {
             inner: toolchain::source_folders(&folder),
             folder,
             component,
+            is_enabled,
         })
         .collect()
+}
+
+/// Builds the plugins that were never built, so that a start does not fail for want of them.
+pub(super) async fn build_missed(config: &Config, tools: &Tools) -> anyhow::Result<()> {
+    let report = |text: &str| tracing::info!("{text}");
+    let options = toolchain::Options {
+        tools,
+        install: false,
+        report: &report,
+    };
+    let missed = sources(config).into_iter().filter(Sources::is_missed);
+    for Sources {
+        folder, component, ..
+    } in missed
+    {
+        tracing::info!(?folder, "not built yet, building");
+        toolchain::build(&folder, &component, &options)
+            .await
+            .with_context(|| format!("cannot build {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Watches and rebuilds until `stop`. `sources` is asked again now and then, because plugins come and go.
@@ -114,7 +146,11 @@ struct Watched {
 
 impl Watched {
     fn new(sources: Sources, changed: &Arc<Notify>) -> Self {
-        let (is_dirty, changed) = (Arc::new(AtomicBool::new(false)), Arc::clone(changed));
+        let changed = Arc::clone(changed);
+        let is_dirty = Arc::new(AtomicBool::new(sources.is_missed()));
+        if sources.is_missed() {
+            changed.notify_one();
+        }
         let dirty = Arc::clone(&is_dirty);
         let folder = sources.folder.clone();
         let is_source = move |path: &PathBuf| {

@@ -30,7 +30,8 @@ pub(super) fn files(path: &Path, config: &Config) -> HashSet<PathBuf> {
     components.chain([path.to_owned()]).collect()
 }
 
-pub(super) fn stamps(files: HashSet<PathBuf>) -> Stamps {
+/// As [`look`], at once.
+pub(super) fn stamps(files: impl IntoIterator<Item = PathBuf>) -> Stamps {
     files
         .into_iter()
         .map(|file| {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Rule, Rules, Subject};
+use super::{Rule, Rules, Ruling, Standing, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Facts, Kind};
 use crate::ids::{AppName, PluginName};
@@ -129,7 +129,7 @@ impl Rules {
 }
 
 fn verdict(rule: &Rule, app: &AppName, subject: &Subject<'_>, now: UnixMs) -> Verdict {
-    let reason = rule.judge(app, subject, now);
+    let reason = reason(rule, app, subject, now);
     let looked = matches!(
         reason,
         Reason::Gets | Reason::ConditionFalse { .. } | Reason::ConditionFailed { .. }
@@ -147,6 +147,36 @@ fn verdict(rule: &Rule, app: &AppName, subject: &Subject<'_>, now: UnixMs) -> Ve
         text: reason.to_string(),
         reason,
         values,
+    }
+}
+
+/// Whether the plugin gets an event, and if not, the first reason against it.
+fn reason(rule: &Rule, app: &AppName, subject: &Subject<'_>, now: UnixMs) -> Reason {
+    if rule.app != *app {
+        return Reason::OtherApp;
+    }
+    match rule.standing {
+        Standing::Active => {}
+        Standing::Disabled => return Reason::Disabled,
+        Standing::NotLoaded => return Reason::NotLoaded,
+    }
+    let facts = subject.facts();
+    if !rule.events.iter().any(|wanted| wanted.covers(facts)) {
+        return Reason::NotSubscribed;
+    }
+    match rule.decide(subject, now) {
+        Ruling::Gets => Reason::Gets,
+        Ruling::OutsideHours(hours) => Reason::OutsideHours {
+            hours: hours.to_string(),
+            at: hours.wall_clock(now),
+        },
+        Ruling::ConditionFalse(when) => Reason::ConditionFalse {
+            when: when.to_string(),
+        },
+        Ruling::ConditionFailed(when, error) => Reason::ConditionFailed {
+            when: when.to_string(),
+            error,
+        },
     }
 }
 

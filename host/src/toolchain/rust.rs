@@ -43,6 +43,7 @@ pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
     cargo
         .args(["build", "--release", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics"])
+        .args(without_home())
         .current_dir(job.folder)
         .stdout(Stdio::piped());
     let messages = run_telling(&mut cargo, job).await?;
@@ -57,6 +58,21 @@ pub(super) async fn compile(job: &Job<'_>) -> Result<Vec<u8>, Error> {
         file: built,
         source,
     })
+}
+
+/// Panics name the source file of a crate. Where cargo keeps those is nobody's business, and the same sources make the
+/// same component everywhere. Flags in the author's own configuration stay as they are.
+fn without_home() -> impl Iterator<Item = String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let flags = home.map(|home| {
+        let flag = format!("--remap-path-prefix={}=cargo", home.display());
+        [
+            "--config".to_owned(),
+            format!("target.{TARGET}.rustflags=[{flag:?}]"),
+        ]
+    });
+    flags.into_iter().flatten()
 }
 
 /// The `.wasm` file that cargo reports for the crate of a manifest.

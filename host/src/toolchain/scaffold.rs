@@ -1,5 +1,6 @@
 //! What lies in the folder of a new plugin?
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
@@ -82,6 +83,23 @@ pub(crate) fn scaffold(
     let wit = folder.join("wit");
     bundle::write_contract(&wit).map_err(|source| ScaffoldError::Write { file: wit, source })?;
     Ok(folder)
+}
+
+/// Writes the configuration of a bot for the simulator with this `[[plugin]]`, unless there is a file of that name; says
+/// whether it did.
+pub(crate) fn first_config(file: &Path, plugin: &str) -> Result<bool, ScaffoldError> {
+    let written = fs::File::create_new(file).and_then(|mut new| {
+        bundle::template("project").try_for_each(|(_, text)| new.write_all(text.as_bytes()))?;
+        new.write_all(plugin.as_bytes())
+    });
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(ScaffoldError::Write {
+            file: file.to_owned(),
+            source,
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -33,10 +33,22 @@ pub(in crate::commands) struct Options {
 #[allow(clippy::print_stdout)]
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let Options { lang, name, .. } = &options;
-    let folder = toolchain::scaffold(*lang, name, &options.parent)
-        .with_context(|| format!("cannot make the plugin {:?}", name.as_str()))?;
-    let shown = folder.display();
-    println!("{shown} is a new plugin in {}. Next:\n", lang.name());
+    let context = || format!("cannot make the plugin {:?}", name.as_str());
+    let folder = toolchain::scaffold(*lang, name, &options.parent).with_context(context)?;
+    let config = &options.file.config;
+    let table = table(name, &component(&folder, config), &app(config));
+    let is_first = toolchain::first_config(config, &table).with_context(context)?;
+
+    let (shown, bot) = (folder.display(), config.display());
+    let and_bot = if is_first {
+        format!(", and {bot} a bot for the simulator that loads it")
+    } else {
+        String::new()
+    };
+    println!(
+        "{shown} is a new plugin in {}{and_bot}. Next:\n",
+        lang.name()
+    );
     let tools = options.tools.tools()?;
     let missing = lang.missing(&folder, &tools).await;
     for missing in &missing {
@@ -45,20 +57,18 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if !missing.is_empty() {
         println!("  or let belfry do it: belfry plugin build --install {shown}\n");
     }
-    println!(
-        "  belfry plugin build {shown}    # makes {shown}.wasm\n  (cd {shown} && {})    # its test\n",
-        lang.test_command(&folder, &tools).await
-    );
-    let config = &options.file.config;
-    println!(
-        "Add to {}, and a running belfry takes it over:\n\n{}",
-        config.display(),
-        table(name, &component(&folder, config), &app(config))
-    );
-    println!(
-        "Then write `/{}` to the robot. `belfry dev` builds it again whenever you save; {shown}/README.md says more.",
-        name.as_str()
-    );
+    println!("  belfry plugin build {shown}    # makes {shown}.wasm");
+    let test = lang.test_command(&folder, &tools).await;
+    println!("  (cd {shown} && {test})    # its test");
+    let command = format!("`/{}`", name.as_str());
+    if is_first {
+        println!("  belfry dev    # runs it with a simulated DingTalk\n");
+        println!("Then open http://127.0.0.1:8790/ and write {command} into a group.");
+    } else {
+        println!("\nAdd to {bot}, and a running belfry takes it over:\n\n{table}");
+        println!("Then write {command} to the robot.");
+    }
+    println!("`belfry dev` builds it again whenever you save; {shown}/README.md says more.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,6 +115,22 @@ mod tests {
             let found = component(Path::new(folder), Path::new(config));
             assert_eq!(found, Path::new(expected));
         }
+    }
+
+    #[test]
+    fn the_first_plugin_gets_a_bot_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bot.toml");
+        let name = "on-call".parse().unwrap();
+        let table = table(&name, Path::new("plugins/on-call.wasm"), &app(&file));
+        assert!(toolchain::first_config(&file, &table).unwrap());
+        let config = Config::load(&file).unwrap();
+        assert_eq!(config.plugins[0].name.as_str(), "on-call");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+
+        std::fs::write(&file, "# mine").unwrap();
+        assert!(!toolchain::first_config(&file, &table).unwrap());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "# mine");
     }
 
     #[test]
