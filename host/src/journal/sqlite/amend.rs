@@ -153,29 +153,41 @@ fn cursor(id: &DeliveryId) -> Cursor {
     (id.event.order(), id.plugin.to_string())
 }
 
+/// Asks for each state on its own, which leads along its index in order: what is left is not sorted again for each piece.
 fn find(
     connection: &Connection,
     selection: &Selection,
     after: &Cursor,
     limit: usize,
-    condition: &'static str,
+    condition: &str,
 ) -> rusqlite::Result<Vec<Found>> {
-    // The words come from the enum, never from outside.
-    let states: Vec<String> = selection
-        .states()
-        .iter()
-        .map(|state| format!("'{}'", state.as_str()))
-        .collect();
+    let mut found = Vec::new();
+    for state in selection.states() {
+        // The words come from the enum, never from outside; the condition of the index is repeated word for word.
+        let (state, of_index) = match state {
+            State::Done => (state.as_str(), "TRUE"),
+            open => (open.as_str(), "d.state <> 'done'"),
+        };
+        let condition = format!("d.state = '{state}' AND {of_index} AND {condition}");
+        found.extend(find_where(connection, selection, after, limit, &condition)?);
+    }
+    found.sort_by_cached_key(|found| cursor(&found.id));
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn find_where(
+    connection: &Connection,
+    selection: &Selection,
+    after: &Cursor,
+    limit: usize,
+    condition: &str,
+) -> rusqlite::Result<Vec<Found>> {
     let mut sql = format!(
         "SELECT e.id, d.plugin, coalesce(d.key, e.key), e.received_at FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.state IN ({}) AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?) AND {condition}",
-        states.join(", ")
+         WHERE {condition} AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)"
     );
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(after.0), Box::new(after.1.clone())];
-    if !selection.states().contains(&State::Done) {
-        // The condition of the index, word for word.
-        sql.push_str(" AND d.state <> 'done'");
-    }
     let mut narrow = |condition: &str, value: Box<dyn ToSql>| {
         sql.push_str(" AND ");
         sql.push_str(condition);
