@@ -120,7 +120,9 @@ pub enum Function {
     ChatAddSceneMembers,
     ChatRemoveSceneMembers,
     ChatSceneMembers,
+    ChatSendScene,
     NoticeSend,
+    NoticeSendTemplate,
     NoticeProgress,
     NoticeOutcome,
     NoticeRecall,
@@ -139,6 +141,7 @@ pub enum Function {
     ApprovalHistory,
     ApprovalRedirect,
     ApprovalCommentWithFiles,
+    ApprovalExecuteWithFiles,
     ApprovalCountPending,
     ApprovalAttachmentSpace,
     ApprovalAttachmentLink,
@@ -182,7 +185,7 @@ pub enum Function {
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 68] = [
+    const ROWS: [Row; 71] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),
@@ -201,7 +204,13 @@ impl Function {
             Policy::Resend,
         ),
         read(Self::ChatSceneMembers, "chat.scene-members"),
+        write(Self::ChatSendScene, "chat.send-scene", Policy::Unknown),
         write(Self::NoticeSend, "notice.send", Policy::Resend),
+        write(
+            Self::NoticeSendTemplate,
+            "notice.send-template",
+            Policy::Resend,
+        ),
         read(Self::NoticeProgress, "notice.progress"),
         read(Self::NoticeOutcome, "notice.outcome"),
         write(Self::NoticeRecall, "notice.recall", Policy::Resend),
@@ -227,6 +236,11 @@ impl Function {
             Self::ApprovalCommentWithFiles,
             "approval.comment-with-files",
             Policy::Unknown,
+        ),
+        write(
+            Self::ApprovalExecuteWithFiles,
+            "approval.execute-with-files",
+            Policy::Look,
         ),
         read(Self::ApprovalCountPending, "approval.count-pending"),
         write(

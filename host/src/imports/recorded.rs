@@ -220,6 +220,22 @@ impl Call {
         }
     }
 
+    /// A write that is made alike each time, with these values; see [`Call::write`].
+    pub(super) async fn write_alike<A: MayBeUnknown, V, F>(
+        self,
+        allowed: impl Future<Output = Result<(), A::Error>>,
+        values: V,
+        make: impl Fn(Arc<Task>, V) -> F + Send + 'static,
+    ) -> wasmtime::Result<A>
+    where
+        V: Clone + Send + 'static,
+        F: Future<Output = A> + Send + 'static,
+    {
+        let task = self.task();
+        self.write(allowed, move |_| make(Arc::clone(&task), values.clone()))
+            .await
+    }
+
     /// Makes a write. `begin` is what its beginning is recorded with, unless that is recorded already: the earlier call it
     /// stands for, if there is one.
     async fn carry<A: MayBeUnknown, F>(
