@@ -87,6 +87,17 @@ impl Default for Timeouts {
     }
 }
 
+/// What the key and the secret of [`Credentials`] are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Of an app.
+    #[default]
+    App,
+    /// A corp id and its CorpSecret, which organisations have from the time before apps. Only the older API knows them,
+    /// so calls of the newer one are denied before they are sent.
+    Corp,
+}
+
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -94,6 +105,11 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// How fast calls may follow one another.
     pub pace: Pace,
+    /// How long the form of a template is kept, by which the fields of a new approval are checked before it is sent; zero
+    /// checks nothing. Fields are never refused by a form that was read earlier.
+    pub forms: Duration,
+    /// What the key and the secret are.
+    pub keys: KeyKind,
 }
 
 /// Why no client could be built.
@@ -119,12 +135,14 @@ pub struct Client {
 struct Inner {
     http: reqwest::Client,
     credentials: Credentials,
+    keys: KeyKind,
     endpoints: Endpoints,
     oapi_token: TokenCache,
     api_token: TokenCache,
     page_ticket: TokenCache,
     pacer: Pacer,
     reach: Reach,
+    forms: approval::Forms,
     /// Fetches tokens for an organisation of a suite, in place of the credentials.
     suite: Option<isv::OfSuite>,
 }
@@ -141,7 +159,12 @@ impl Client {
         endpoints: Endpoints,
         options: Options,
     ) -> Result<Self, BuildError> {
-        let Options { timeouts, pace } = options;
+        let Options {
+            timeouts,
+            pace,
+            forms,
+            keys,
+        } = options;
         let is_plain = |base: &Url| base.scheme() == "http";
         for (name, base) in [("oapi", &endpoints.oapi), ("api", &endpoints.api)] {
             if !(is_plain(base) || base.scheme() == "https") || !base.has_host() {
@@ -165,12 +188,14 @@ impl Client {
         let inner = Inner {
             http,
             credentials,
+            keys,
             endpoints,
             oapi_token: TokenCache::default(),
             api_token: TokenCache::default(),
             page_ticket: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
+            forms: approval::Forms::new(forms),
             suite: None,
         };
         Ok(Self {
@@ -184,12 +209,14 @@ impl Client {
         let inner = Inner {
             http: self.inner.http.clone(),
             credentials,
+            keys: KeyKind::App,
             endpoints: self.inner.endpoints.clone(),
             oapi_token: TokenCache::default(),
             page_ticket: TokenCache::default(),
             api_token: TokenCache::default(),
             pacer: Pacer::new(pace),
             reach: Reach::default(),
+            forms: approval::Forms::default(),
             suite: Some(suite),
         };
         Self {
@@ -221,6 +248,12 @@ impl Client {
     /// DingTalk pushed meanwhile may be lost; only calls notice it.
     pub fn outages(&self) -> u64 {
         self.inner.reach.outages()
+    }
+
+    /// The organisation that it calls for, if it is the client of a third-party app.
+    pub fn corp_id(&self) -> Option<&str> {
+        let suite = self.inner.suite.as_ref();
+        suite.map(|suite| suite.corp.as_str())
     }
 
     /// Where DingTalk is.

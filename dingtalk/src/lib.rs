@@ -40,6 +40,7 @@ pub use client::approval::{
 pub use client::callback::{FailedPush, FailedPushes, Registration};
 pub use client::chat::{
     ChatInfo, ChatUpdate, CreatedChat, MemberPage, NewChat, NewScene, ReaderPage, SceneChanges,
+    SceneMessage,
 };
 pub use client::contacts::{
     ContactsScope, ContactsWalk, Department, FoundUser, Headcount, User, UserRole, UsersPage, Visit,
@@ -52,7 +53,9 @@ pub use client::notice::{
 };
 pub use client::raw::NamedFile;
 pub use client::robot::{Recalled, SendState, SentState, SentToPeople};
-pub use client::{ApiStyle, BuildError, Client, Credentials, Endpoints, Options, Timeouts};
+pub use client::{
+    ApiStyle, BuildError, Client, Credentials, Endpoints, KeyKind, Options, Timeouts,
+};
 pub use error::ApiError;
 pub use event::{
     ApprovalInstance, ApprovalTask, ChatChange, ChatChangeKind, CheckIn, CheckInKind,

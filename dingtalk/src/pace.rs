@@ -133,6 +133,9 @@ impl Pacer {
         let path = metric::template(lane.path());
         let asked = Instant::now();
         let mut place = self.reserve(lane, &path, asked);
+        if place.is_ok_and(|at| at <= asked) {
+            return Ok(());
+        }
         loop {
             match place {
                 Err(wait) => {
@@ -151,9 +154,7 @@ impl Pacer {
             place = self.pause_after(lane, &path, asked);
         }
         let waited = asked.elapsed();
-        if !waited.is_zero() {
-            metric::paced(&path, metric::Paced::Waited, waited);
-        }
+        metric::paced(&path, metric::Paced::Waited, waited);
         if waited >= LONG_WAIT {
             tracing::info!(
                 %path,

@@ -83,6 +83,8 @@ impl App {
         };
         let options = Options {
             pace: settings.pace,
+            forms: settings.keep_forms,
+            keys: settings.keys,
             ..Options::default()
         };
         let wrong = |reason: dingtalk::BuildError| error(reason.to_string());
@@ -123,9 +125,14 @@ impl App {
 impl App {
     /// The DingTalk of the organisation that an event came from.
     pub fn client_for(&self, content: &Content) -> Client {
+        self.client_of(content.corp_id())
+    }
+
+    /// The DingTalk of an organisation; that of the app itself if it is no third-party app.
+    pub fn client_of(&self, corp: Option<&str>) -> Client {
         match &self.suite {
             Some(suite) => suite
-                .client(content.corp_id().unwrap_or_default())
+                .client(corp.unwrap_or_default())
                 .styled(self.settings.api),
             None => self.client.clone(),
         }

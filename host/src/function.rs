@@ -13,6 +13,9 @@ pub enum Class {
     Write,
     /// It changes the plugin's own values: value and record are one transaction.
     KvWrite,
+    /// It changes the plugin's timers: timer and record are one transaction. What was done is not done again, though the
+    /// plugin begins anew: the timer may have fired.
+    TimerWrite,
     /// It is a function of the delivery and the configuration, so it is not recorded.
     Local,
 }
@@ -24,13 +27,19 @@ impl Class {
             Self::Read => "read",
             Self::Write => "write",
             Self::KvWrite => "kv-write",
+            Self::TimerWrite => "timer-write",
             Self::Local => "local",
         }
     }
 
     /// Whether a call changes anything.
     pub fn is_write(self) -> bool {
-        matches!(self, Self::Write | Self::KvWrite)
+        matches!(self, Self::Write | Self::KvWrite | Self::TimerWrite)
+    }
+
+    /// Whether what was done stays done when the plugin begins anew.
+    pub fn stays_done(self) -> bool {
+        matches!(self, Self::Write | Self::TimerWrite)
     }
 }
 
@@ -81,6 +90,10 @@ const fn write(function: Function, name: &'static str, policy: Policy) -> Row {
     row(function, name, Class::Write, Some(policy))
 }
 
+const fn timer_write(function: Function, name: &'static str) -> Row {
+    row(function, name, Class::TimerWrite, None)
+}
+
 const fn row(function: Function, name: &'static str, class: Class, policy: Option<Policy>) -> Row {
     Row {
         function,
@@ -107,7 +120,9 @@ pub enum Function {
     ChatAddSceneMembers,
     ChatRemoveSceneMembers,
     ChatSceneMembers,
+    ChatSendScene,
     NoticeSend,
+    NoticeSendTemplate,
     NoticeProgress,
     NoticeOutcome,
     NoticeRecall,
@@ -126,6 +141,7 @@ pub enum Function {
     ApprovalHistory,
     ApprovalRedirect,
     ApprovalCommentWithFiles,
+    ApprovalExecuteWithFiles,
     ApprovalCountPending,
     ApprovalAttachmentSpace,
     ApprovalAttachmentLink,
@@ -169,7 +185,7 @@ pub enum Function {
 
 impl Function {
     /// `docs/guarantees.md` has the same table, with the reasons.
-    const ROWS: [Row; 68] = [
+    const ROWS: [Row; 71] = [
         write(Self::ChatCreate, "chat.create", Policy::Unknown),
         read(Self::ChatGet, "chat.get"),
         write(Self::ChatUpdate, "chat.update", Policy::Resend),
@@ -188,7 +204,13 @@ impl Function {
             Policy::Resend,
         ),
         read(Self::ChatSceneMembers, "chat.scene-members"),
+        write(Self::ChatSendScene, "chat.send-scene", Policy::Unknown),
         write(Self::NoticeSend, "notice.send", Policy::Resend),
+        write(
+            Self::NoticeSendTemplate,
+            "notice.send-template",
+            Policy::Resend,
+        ),
         read(Self::NoticeProgress, "notice.progress"),
         read(Self::NoticeOutcome, "notice.outcome"),
         write(Self::NoticeRecall, "notice.recall", Policy::Resend),
@@ -214,6 +236,11 @@ impl Function {
             Self::ApprovalCommentWithFiles,
             "approval.comment-with-files",
             Policy::Unknown,
+        ),
+        write(
+            Self::ApprovalExecuteWithFiles,
+            "approval.execute-with-files",
+            Policy::Look,
         ),
         read(Self::ApprovalCountPending, "approval.count-pending"),
         write(
@@ -266,8 +293,8 @@ impl Function {
             Class::KvWrite,
             None,
         ),
-        write(Self::ScheduleSet, "schedule.set", Policy::Resend),
-        write(Self::ScheduleCancel, "schedule.cancel", Policy::Resend),
+        timer_write(Self::ScheduleSet, "schedule.set"),
+        timer_write(Self::ScheduleCancel, "schedule.cancel"),
         read(Self::ScheduleListTimers, "schedule.list-timers"),
         row(Self::ConfigGet, "config.get", Class::Local, None),
         row(Self::ConfigJson, "config.json", Class::Local, None),
@@ -307,7 +334,7 @@ impl Function {
 
     /// Whether a call changes something in DingTalk or among belfry's timers; plugins may do that less often than ask.
     pub fn is_send(self) -> bool {
-        self.class() == Class::Write && self != Self::HttpHandle
+        self.class().stays_done() && self != Self::HttpHandle
     }
 
     /// What happens to a call whose end is unknown, unless `bot.toml` says otherwise; `None` where there is no such call.
@@ -318,8 +345,6 @@ impl Function {
     /// The policies that `bot.toml` can choose for it. Looking is possible where it is the default and nowhere else.
     pub fn policies(self) -> &'static [Policy] {
         match self.policy() {
-            // belfry's own timers are never in doubt for long.
-            _ if matches!(self, Self::ScheduleSet | Self::ScheduleCancel) => &[Policy::Resend],
             None => &[],
             Some(Policy::Look) => &[Policy::Look, Policy::Resend, Policy::Unknown],
             Some(Policy::Resend | Policy::Unknown) => &[Policy::Resend, Policy::Unknown],

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use dingtalk::catalog::{self, Access, Api, Call, Manner, Verb};
@@ -86,18 +86,17 @@ pub fn routes(gateway: Gateway) -> Router {
 async fn serve(
     State(gateway): State<Gateway>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
-    method: Method,
-    headers: HeaderMap,
-    body: Body,
+    request: axum::extract::Request,
 ) -> Response {
     let started = clock::instant();
     let active = gateway.snapshot.load();
     let mut caller = None;
+    // Extractors would copy every header.
+    let (head, body) = request.into_parts();
     let request = Request {
-        method: &method,
-        query: query.as_deref(),
-        headers: &headers,
+        method: &head.method,
+        query: head.uri.query(),
+        headers: &head.headers,
     };
     let api = catalog::find_gateway(&name);
     let answer = match gateway

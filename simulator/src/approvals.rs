@@ -131,7 +131,7 @@ pub(crate) struct Comment {
     pub(crate) text: String,
     pub(crate) at: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) files: Vec<Value>,
+    pub(crate) files: Vec<AttachedFile>,
 }
 
 /// One line of the instance's history.
@@ -142,8 +142,19 @@ pub(crate) struct Operation {
     pub(crate) kind: &'static str,
     pub(crate) result: &'static str,
     pub(crate) remark: String,
-    /// The files that came with it, by name and value of the attachment control.
-    pub(crate) files: Vec<Value>,
+    /// The files that came with it.
+    pub(crate) files: Vec<AttachedFile>,
+}
+
+/// A file that came with a decision or a comment; the older and the newer calls name its members differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AttachedFile {
+    pub(crate) space_id: String,
+    pub(crate) file_id: String,
+    pub(crate) name: String,
+    pub(crate) size: String,
+    pub(crate) kind: String,
 }
 
 /// A request that passed its checks.

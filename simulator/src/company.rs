@@ -1,5 +1,7 @@
 //! The company the simulator starts with: people, departments, groups and approval templates.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 pub use fixture::FixtureError;
@@ -25,6 +27,9 @@ pub struct Company {
     /// The approval templates that apps may start.
     #[serde(rename = "template")]
     pub templates: Vec<Template>,
+    /// The templates of work notices, which third-party apps send.
+    #[serde(rename = "notice-template")]
+    pub notice_templates: Vec<NoticeTemplate>,
     /// What apps may see; an app that is not among them sees everything.
     #[serde(rename = "scope")]
     pub scopes: Vec<Scope>,
@@ -163,6 +168,16 @@ pub struct Field {
     pub children: Vec<Field>,
 }
 
+/// A work notice with places for values, as a vendor makes it in the developer console.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeTemplate {
+    /// The template.
+    pub id: String,
+    /// What it says, with values in the places of `${name}`.
+    pub text: String,
+}
+
 /// What one app may see of the contacts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +214,13 @@ impl Company {
             .find(|template| template.process_code == process_code)
     }
 
+    /// Finds a template of work notices.
+    pub(crate) fn notice_template(&self, id: &str) -> Option<&NoticeTemplate> {
+        self.notice_templates
+            .iter()
+            .find(|template| template.id == id)
+    }
+
     /// Finds a department by id; -1 is another name of the root.
     pub(crate) fn department(&self, id: i64) -> Option<&Department> {
         let id = if id == -1 { 1 } else { id };
@@ -232,6 +254,20 @@ impl Company {
             }
         }
         false
+    }
+}
+
+impl NoticeTemplate {
+    /// The text with its values, or the name of the first that is missing.
+    pub(crate) fn render(&self, values: &BTreeMap<String, String>) -> Result<String, String> {
+        let mut parts = self.text.split("${");
+        let mut said = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once('}').ok_or_else(|| part.to_owned())?;
+            said.push_str(values.get(name).ok_or_else(|| name.to_owned())?);
+            said.push_str(rest);
+        }
+        Ok(said)
     }
 }
 

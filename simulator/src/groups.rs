@@ -73,6 +73,9 @@ pub(crate) struct Message {
     pub(crate) content: Value,
     pub(crate) mentions: Vec<String>,
     pub(crate) all: bool,
+    /// Who alone sees it; empty for everybody in the group.
+    #[serde(rename = "onlyFor", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) only_for: Vec<String>,
     /// By which a robot's message can be queried and recalled; messages to several people share it.
     #[serde(rename = "processQueryKey", skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
@@ -110,6 +113,7 @@ impl Message {
             content,
             mentions: Vec::new(),
             all: false,
+            only_for: Vec::new(),
             key: None,
             recalled: false,
             read_by: BTreeSet::new(),
@@ -126,6 +130,12 @@ impl Message {
     pub(crate) fn mentioning(mut self, mentions: Mentions) -> Self {
         self.mentions = mentions.userids;
         self.all = mentions.all;
+        self
+    }
+
+    /// The same message, seen by these people alone if there are any.
+    pub(crate) fn only_for(mut self, people: Vec<String>) -> Self {
+        self.only_for = people;
         self
     }
 }

@@ -75,6 +75,15 @@ impl Suites {
         apps
     }
 
+    /// Whether an app of that name is a third-party app in one of its companies.
+    pub(crate) fn has_app(&self, app: &str) -> bool {
+        let mut of_corps = self
+            .list
+            .iter()
+            .flat_map(|suite| suite.corps.iter().map(move |corp| app_name(suite, corp)));
+        of_corps.any(|name| name == app)
+    }
+
     /// For the control door; no secrets.
     pub(crate) fn show(&self) -> Value {
         let suites = self.list.iter().map(|suite| {

@@ -88,7 +88,7 @@ async fn an_instance_is_read_commented_on_handed_on_and_decided_in_both_styles()
                 "noted",
                 "handed on",
                 "Status::Running manager COMPLETED, bob RUNNING",
-                "START_PROCESS_INSTANCE ADD_REMARK REDIRECT_TASK",
+                "START_PROCESS_INSTANCE ADD_REMARK[f1] REDIRECT_TASK",
                 "1",
                 "0",
                 "2001",
@@ -99,13 +99,23 @@ async fn an_instance_is_read_commented_on_handed_on_and_decided_in_both_styles()
         let next: i64 = task.parse::<i64>().unwrap() + 1;
         stage
             .dingtalk
-            .say(ONCALL, "alice", &format!("decide {id} {next} bob"))
+            .say(
+                ONCALL,
+                "alice",
+                &format!("decide-with-file {id} {next} bob; history {id}"),
+            )
             .await;
         wait_until("it is decided", async || {
             let approvals = stage.dingtalk.get("approvals").await;
             approvals[0]["status"] == "COMPLETED" && approvals[0]["result"] == "agree"
         })
         .await;
+        let told = wait_for("the plugin tells of it", async || {
+            let answers = stage.dingtalk.answers(ONCALL).await;
+            answers.get(11).cloned()
+        })
+        .await;
+        assert!(told.ends_with(" EXECUTE_TASK_NORMAL[f1]"), "{told}");
         belfry.stop().await;
     }
 }
@@ -139,6 +149,49 @@ async fn a_form_tells_its_rules_and_a_value_that_breaks_one_is_not_sent() {
             .unwrap()
             .is_empty()
     );
+    belfry.stop().await;
+}
+
+#[tokio::test]
+async fn an_approval_that_its_form_is_against_is_not_sent() {
+    const REFUSED: &str =
+        "refused as invalid: the field \"事由\" is required by the template (belfry.field)";
+    for style in STYLES {
+        let stage = Stage::new(&bot(Plugin::scripted().granted(""), style)).await;
+        let belfry = stage.host().await;
+        let script = "start PROC-FORM 事由 出差; ~start PROC-FORM 天数 2; start PROC-FORM 事由 外出; start PROC-LEAVE 请假天数 1";
+        stage.dingtalk.say(ONCALL, "alice", script).await;
+        said(&stage, &["started", REFUSED, "started", "started"]).await;
+        let paths = paths(&stage).await;
+        let count = |wanted: &str| paths.iter().filter(|path| *path == wanted).count();
+        let create = if style == "legacy" {
+            "/topapi/processinstance/create"
+        } else {
+            "/v1.0/workflow/processInstances"
+        };
+        assert_eq!(count(create), 3, "{paths:?}");
+        // Once for each template, and once more before something was refused.
+        assert_eq!(count("/v1.0/workflow/forms/schemas/processCodes"), 3);
+        belfry.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn without_kept_forms_dingtalk_decides() {
+    let bot = bot(Plugin::scripted().granted(""), "modern").app("keep-forms = \"0s\"");
+    let stage = Stage::new(&bot).await;
+    let belfry = stage.host().await;
+    stage
+        .dingtalk
+        .say(ONCALL, "alice", "~start PROC-FORM 天数 2")
+        .await;
+    said(
+        &stage,
+        &["refused as invalid: 表单控件校验失败: 事由: 必填 (formConverterError)"],
+    )
+    .await;
+    let paths = paths(&stage).await;
+    assert!(!paths.iter().any(|path| path.contains("/forms/")));
     belfry.stop().await;
 }
 

@@ -111,6 +111,12 @@ const TYPED: &[Typed] = &[
         &["scene_list_members"],
         &["chat.scene-members"],
     ),
+    typed("scene-group.send", &["scene_send"], &["chat.send-scene"]),
+    typed(
+        "notice.send-template",
+        &["notice_send_template"],
+        &["notice.send-template"],
+    ),
     typed("robot.send-group", &["robot_send_group"], &["robot.send"]),
     typed(
         "robot.query-group",
@@ -160,7 +166,7 @@ const TYPED: &[Typed] = &[
     typed(
         "approval.execute",
         &["approval_execute"],
-        &["approval.execute"],
+        &["approval.execute", "approval.execute-with-files"],
     ),
     typed(
         "approval.redirect",

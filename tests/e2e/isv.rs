@@ -13,6 +13,25 @@ const CORP_TOKEN: &str = "/service/get_corp_token";
 
 /// A third-party app.
 pub(crate) fn app() -> String {
+    app_with(", backfill = false")
+}
+
+/// A plugin that does this script on an event of the type `run_script`.
+fn worker(script: &str) -> String {
+    format!(
+        r#"
+[[plugin]]
+name = "worker"
+component = "plugins/scripted.wasm"
+app = "vendor"
+events = ["run_script", "belfry.notice-result"]
+grant = {{ chat = true, approval = true, notice = true, contacts = true, robot = true, kv = true, media = true }}
+config = {{ script = {script:?} }}
+"#
+    )
+}
+
+fn app_with(callback: &str) -> String {
     format!(
         r#"
 [[app]]
@@ -21,7 +40,7 @@ kind = "isv"
 suite-key = "suitekey"
 suite-secret = "suite-secret"
 receive = ["callback"]
-callback = {{ token = "{TOKEN}", aes-key = "{AES_KEY}" }}
+callback = {{ token = "{TOKEN}", aes-key = "{AES_KEY}"{callback} }}
 oapi-base = "http://{{simulator}}"
 api-base = "http://{{simulator}}"
 "#
@@ -29,6 +48,15 @@ api-base = "http://{{simulator}}"
 }
 
 fn bot() -> Bot {
+    bot_of(&app())
+}
+
+/// As [`bot`], which also fetches what DingTalk could not deliver.
+fn fetching() -> Bot {
+    bot_of(&app_with(""))
+}
+
+fn bot_of(app: &str) -> Bot {
     let plugin = r#"
 [[plugin]]
 name = "ends"
@@ -38,7 +66,7 @@ events = ["approval-instance"]
 grant = { chat = ["chatoncall"], approval = ["PROC-LEAVE"], notice = true, robot = true }
 config = { chat = "chatoncall", process-code = "PROC-LEAVE" }
 "#;
-    Bot::new().table(&app(), &[]).table(plugin, &["approvals"])
+    Bot::new().table(app, &[]).table(plugin, &["approvals"])
 }
 
 async fn start(stage: &Stage) -> Hosted {
@@ -85,13 +113,41 @@ async fn activated(stage: &Stage, count: usize) {
     .await;
 }
 
-/// An approval of an organisation ends.
-async fn end(stage: &Stage, corp: &str, instance: &str) {
-    let event = json!({"EventType": "bpms_instance_change", "CorpId": corp, "processInstanceId": instance, "eventId": instance,
-        "processCode": "PROC-LEAVE", "title": "t", "staffId": "alice", "type": "finish", "result": "agree"});
+/// Something happens in an organisation; says whether belfry took it.
+async fn happens(stage: &Stage, corp: &str, event: Value) -> bool {
     let push = json!({"app": format!("vendor@{corp}"), "event": event});
     let report = stage.dingtalk.post("events", push).await;
-    assert_eq!(report["delivered"], true, "{report}");
+    report["delivered"].as_bool().unwrap()
+}
+
+/// Tells the worker to do its script for an organisation.
+async fn work(stage: &Stage, corp: &str) {
+    let event =
+        json!({"EventType": "run_script", "CorpId": corp, "eventId": format!("run-{corp}")});
+    assert!(happens(stage, corp, event).await);
+}
+
+/// All organisations use the app.
+async fn authorized(stage: &Stage) {
+    turn(stage, "ticket", None).await;
+    for corp in CORPS {
+        turn(stage, "authorize", Some(corp)).await;
+    }
+    activated(stage, CORPS.len()).await;
+    wait_until("belfry knows its numbers there", async || {
+        stage.dingtalk.calls("/service/get_auth_info").await.len() == CORPS.len()
+    })
+    .await;
+}
+
+fn ended(corp: &str, instance: &str) -> Value {
+    json!({"EventType": "bpms_instance_change", "CorpId": corp, "processInstanceId": instance, "eventId": instance,
+        "processCode": "PROC-LEAVE", "title": "t", "staffId": "alice", "type": "finish", "result": "agree"})
+}
+
+/// An approval of an organisation ends.
+async fn end(stage: &Stage, corp: &str, instance: &str) {
+    assert!(happens(stage, corp, ended(corp, instance)).await);
 }
 
 async fn told(stage: &Stage, instance: &str) {
@@ -115,15 +171,7 @@ fn caller(tokens: &[Value], call: &Value) -> String {
 async fn organisations_authorise_and_calls_go_to_that_of_the_event() {
     let stage = Stage::new(&bot()).await;
     let belfry = start(&stage).await;
-    turn(&stage, "ticket", None).await;
-    for corp in CORPS {
-        turn(&stage, "authorize", Some(corp)).await;
-    }
-    activated(&stage, 2).await;
-    wait_until("belfry knows its numbers there", async || {
-        stage.dingtalk.calls("/service/get_auth_info").await.len() == 2
-    })
-    .await;
+    authorized(&stage).await;
     for (corp, instance) in CORPS.iter().zip(["i-one", "i-two"]) {
         end(&stage, corp, instance).await;
         told(&stage, instance).await;
@@ -237,4 +285,215 @@ async fn an_organisation_that_leaves_gets_nothing_done_any_more() {
         .map(|event| event["kind"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, BTreeSet::from(["contacts-change", "suite"]));
+}
+
+const FAILED: &str = "/call_back/get_call_back_failed_result";
+
+#[tokio::test]
+async fn what_organisations_could_not_push_is_fetched_from_the_list_of_each() {
+    let stage = Stage::new(&fetching()).await;
+    let belfry = start(&stage).await;
+    authorized(&stage).await;
+    wait_until("the lists were read", async || {
+        stage.dingtalk.calls(FAILED).await.len() >= CORPS.len()
+    })
+    .await;
+    belfry.stop().await;
+    for (corp, instance) in CORPS.iter().zip(["i-one", "i-two"]) {
+        assert!(!happens(&stage, corp, ended(corp, instance)).await);
+    }
+    // An entry that does not tell its organisation is of the one whose list it is on.
+    let entry = json!({"call_back_tag": "label_conf_add", "event_time": 1_700_000_000_000_i64, "label_conf_add": {"LabelIdList": [7]}});
+    let failed = json!({"app": format!("vendor@{}", CORPS[1]), "failed": entry});
+    stage.dingtalk.post("callbacks", failed).await;
+
+    let belfry = start(&stage).await;
+    for instance in ["i-one", "i-two"] {
+        told(&stage, instance).await;
+    }
+    let events = wait_for("everything is fetched", async || {
+        let events = belfry.doors.events().await;
+        let all_done = events.iter().all(|event| event["state"] == "done");
+        (events.len() == 3 && all_done).then_some(events)
+    })
+    .await;
+    assert!(events.iter().all(|event| event["origin"] == "backfill"));
+    let corps: BTreeSet<String> = {
+        let tokens = stage.dingtalk.calls(CORP_TOKEN).await;
+        let lists = stage.dingtalk.calls(FAILED).await;
+        lists.iter().map(|call| caller(&tokens, call)).collect()
+    };
+    assert_eq!(corps, BTreeSet::from(CORPS.map(str::to_owned)));
+    // What was fetched is handled with the token of its organisation.
+    let tokens = stage.dingtalk.calls(CORP_TOKEN).await;
+    for call in stage.dingtalk.calls("/chat/send").await {
+        let second = call["body"].to_string().contains("i-two");
+        assert_eq!(caller(&tokens, &call), CORPS[usize::from(second)]);
+    }
+    belfry.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_told_of_is_asked_for_in_its_organisation() {
+    let bot = fetching().table(&worker("ask alice rest"), &["scripted"]);
+    let stage = Stage::new(&bot).await;
+    let belfry = start(&stage).await;
+    authorized(&stage).await;
+    work(&stage, CORPS[1]).await;
+    let instance = wait_for("the approval is started", async || {
+        stage.dingtalk.get("approvals").await.get(0).cloned()
+    })
+    .await;
+    let id = instance["id"].as_str().unwrap();
+    wait_until("everything is done", async || {
+        let events = belfry.doors.events().await;
+        !events.is_empty() && events.iter().all(|event| event["state"] == "done")
+    })
+    .await;
+    belfry.stop().await;
+    stage.dingtalk.decide(id, "agree").await;
+    wait_until("nobody took its end", async || {
+        let callbacks = stage.dingtalk.get("callbacks").await;
+        let of_vendor = callbacks.as_array().unwrap().iter();
+        let ends: Vec<usize> = of_vendor
+            .filter(|app| app["app"].as_str().unwrap().starts_with("vendor@"))
+            .map(|app| app["failed"].to_string().matches("\"finish\"").count())
+            .collect();
+        // Of the step and of the instance.
+        ends == [2, 2]
+    })
+    .await;
+    for corp in CORPS {
+        let denied = json!({"app": format!("vendor@{corp}"), "allowed": false});
+        stage.dingtalk.post("callbacks", denied).await;
+    }
+
+    let belfry = start(&stage).await;
+    told(&stage, id).await;
+    let events = belfry.doors.events().await;
+    assert_eq!(events[0]["origin"], "reconciled", "{events:?}");
+    let tokens = stage.dingtalk.calls("/v1.0/oauth2/corpAccessToken").await;
+    let asked = stage
+        .dingtalk
+        .calls("/v1.0/workflow/processInstances")
+        .await;
+    let asked: Vec<&Value> = asked
+        .iter()
+        .filter(|call| call["method"] == "GET")
+        .collect();
+    assert!(!asked.is_empty());
+    assert!(
+        tokens
+            .iter()
+            .all(|token| token["body"]["authCorpId"] == CORPS[1]),
+        "{tokens:?}"
+    );
+    belfry.stop().await;
+}
+
+#[tokio::test]
+async fn who_did_not_get_a_notice_is_asked_for_in_its_organisation() {
+    let bot = bot().table(&worker("tell ghost hello"), &["scripted"]);
+    let stage = Stage::new(&bot).await;
+    let belfry = start(&stage).await;
+    authorized(&stage).await;
+    for corp in CORPS {
+        work(&stage, corp).await;
+    }
+    let told = wait_for("the plugin hears of both", async || {
+        let said = stage.dingtalk.answers(ONCALL).await;
+        let results: Vec<Value> = said
+            .iter()
+            .filter_map(|text| text.strip_prefix("belfry.notice-result "))
+            .map(|raw| serde_json::from_str(raw).unwrap())
+            .collect();
+        (results.len() == CORPS.len()).then_some(results)
+    })
+    .await;
+    let corps: BTreeSet<&str> = told
+        .iter()
+        .map(|told| told["CorpId"].as_str().unwrap())
+        .collect();
+    assert_eq!(corps, BTreeSet::from(CORPS));
+    assert!(
+        told.iter()
+            .all(|told| told["invalidUsers"] == json!(["ghost"]))
+    );
+    // Asked with the token and the number of the organisation, and told to its group with the same token.
+    let tokens = stage.dingtalk.calls(CORP_TOKEN).await;
+    let asked = stage
+        .dingtalk
+        .calls("/topapi/message/corpconversation/getsendresult")
+        .await;
+    assert_eq!(asked.len(), CORPS.len());
+    for call in asked {
+        let agent = if caller(&tokens, &call) == CORPS[0] {
+            2001
+        } else {
+            2002
+        };
+        assert_eq!(call["body"]["agent_id"], agent);
+    }
+    let said: BTreeSet<String> = stage
+        .dingtalk
+        .calls("/chat/send")
+        .await
+        .iter()
+        .map(|call| caller(&tokens, call))
+        .collect();
+    assert_eq!(said.len(), CORPS.len());
+    belfry.stop().await;
+}
+
+#[tokio::test]
+async fn other_services_ask_how_an_organisation_authorised_the_app() {
+    const KEY: &str = "vendor-key-0123456789";
+    let gateway = format!(
+        "[gateway]\napp = \"acme\"\n[[gateway.key]]\nname = \"crm\"\nkey = {KEY:?}\nscopes = [\"isv\"]\n"
+    );
+    let stage = Stage::new(&bot().table(&gateway, &[])).await;
+    let belfry = start(&stage).await;
+    let ask = async |corp: &str| {
+        let request = belfry.doors.post("/api/dingtalkserve/getAuthInfo");
+        let body = json!({"app": "vendor", "auth_corpid": corp});
+        let answer = request.bearer_auth(KEY).json(&body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let early = ask(CORPS[0]).await;
+    assert_eq!(early["errcode"], "client.no-suite-ticket", "{early}");
+    turn(&stage, "ticket", None).await;
+    let stranger = ask(CORPS[0]).await;
+    assert_eq!(stranger["errcode"], 41030, "{stranger}");
+    turn(&stage, "authorize", Some(CORPS[1])).await;
+    activated(&stage, 1).await;
+    let told = ask(CORPS[1]).await;
+    assert_eq!(told["success"], true, "{told}");
+    let data = &told["data"];
+    assert_eq!(data["auth_corp_info"]["corpid"], CORPS[1]);
+    assert_eq!(data["auth_info"]["agent"][0]["agentid"], 2002);
+    belfry.stop().await;
+}
+
+#[tokio::test]
+async fn a_third_party_app_sends_notices_by_template() {
+    let bot = bot().table(&worker("order ghost 7; order alice 8"), &["scripted"]);
+    let stage = Stage::new(&bot).await;
+    let belfry = start(&stage).await;
+    authorized(&stage).await;
+    work(&stage, CORPS[0]).await;
+    let told = wait_for("the plugin hears who did not get it", async || {
+        let said = stage.dingtalk.answers(ONCALL).await;
+        let text = said.into_iter().next()?;
+        let raw = text.strip_prefix("belfry.notice-result ")?.to_owned();
+        serde_json::from_str::<Value>(&raw).ok()
+    })
+    .await;
+    assert_eq!(told["invalidUsers"], json!(["ghost"]));
+    let notices = stage.dingtalk.notices().await;
+    assert_eq!(notices[1]["receivers"], json!(["alice"]));
+    assert_eq!(
+        notices[1]["msg"]["text"]["content"],
+        "alice，您的订单 8 已备好。"
+    );
+    belfry.stop().await;
 }

@@ -5,6 +5,7 @@ mod amend;
 mod approvals;
 mod backfill;
 mod bad_input;
+mod browser;
 mod call;
 mod cli;
 mod compatibility;

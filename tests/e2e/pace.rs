@@ -34,7 +34,9 @@ async fn a_burst_beyond_the_rate_is_spread_and_dingtalk_refuses_none_of_it() {
         assert_eq!(call["response"]["errcode"], 0, "{call}");
     }
     let waited = "dingtalk_paced_total{path=\"/chat/send\",end=\"waited\"}";
-    assert!(belfry.doors.metric(waited).await > 0.0);
+    // The first twenty find their place free, whatever comes after.
+    let waited = belfry.doors.metric(waited).await;
+    assert!(waited > 0.0 && waited <= 25.0, "{waited}");
     belfry.stop().await;
 }
 

@@ -78,12 +78,16 @@ async fn a_group_of_a_template_is_made_and_changed_in_both_styles() {
         let bot = bot(plugin).app(&format!("api = {style:?}"));
         let stage = Stage::new(&bot).await;
         let belfry = stage.host().await;
-        let script =
-            "scene manager 客服群; join alice; join bob; leave alice; rename 客服二群; members";
+        let script = "scene manager 客服群; join alice; join bob; leave alice; rename 客服二群; members; shout bob 请看";
         stage.dingtalk.say(ONCALL, "alice", script).await;
-        said(&stage, &["made", "manager,bob"]).await;
+        said(&stage, &["made", "manager,bob", "sent, read by []"]).await;
         let made = stage.dingtalk.groups_named("客服二群").await;
         assert_eq!(made[0]["templateId"], "template-1");
+        let shouted = &made[0]["messages"][0];
+        assert_eq!(
+            (&shouted["content"]["text"], &shouted["mentions"]),
+            (&json!("请看"), &json!(["bob"]))
+        );
         belfry.stop().await;
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 pub mod bot;
+mod browser;
 pub mod components;
 pub mod crash;
 mod dingtalk;
@@ -19,10 +20,11 @@ mod web;
 pub mod zoo;
 
 pub use bot::{AES_KEY, Bot, CALLBACK_TOKEN, Plugin};
+pub use browser::Browser;
 pub use dingtalk::{DEV, Dingtalk, ONCALL, bots_texts, text_of};
 pub use doors::Doors;
 pub use process::{Finished, Process, run, run_with};
 pub use relay::Relay;
 pub use stage::{Hosted, Stage};
 pub use wait::{PATIENCE, wait_for, wait_until};
-pub use web::Web;
+pub use web::{File, Web};

@@ -23,15 +23,25 @@ pub struct Web {
     /// Its address.
     pub address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    files: Arc<Vec<File>>,
 }
+
+/// A path, its content type and what is there.
+pub type File = (&'static str, &'static str, String);
 
 impl Web {
     /// Starts one on a free port.
     pub async fn start() -> Self {
+        Self::serving(Vec::new()).await
+    }
+
+    /// Starts one that has these files too.
+    pub async fn serving(files: Vec<File>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let web = Self {
             address: listener.local_addr().unwrap(),
             heads: Arc::default(),
+            files: Arc::new(files),
         };
         let server = web.clone();
         tokio::spawn(async move {
@@ -78,6 +88,14 @@ impl Web {
             let size = body.len();
             format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n{body}")
         };
+        let file = self.files.iter().find(|(name, ..)| *name == path);
+        if let Some((_, kind, text)) = file {
+            let size = text.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n\r\n"
+            );
+            return stream.write_all(format!("{head}{text}").as_bytes()).await;
+        }
         let answer = match path {
             "/hello" => whole("hello"),
             "/size" => whole(&size.to_string()),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{plugins, shell, third_party};
+use crate::{browser, plugins, shell, third_party};
 
 /// What `test` takes.
 #[derive(clap::Args)]
@@ -22,6 +22,7 @@ pub(crate) struct Options {
 
 /// Builds guests and programs, runs all test suites, and fails if any of them did.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    browser::look();
     plugins::build_samples()?;
     plugins::build_guests()?;
     // The stories start the real program, which cargo does not build for another package's tests. Built together with the
@@ -46,7 +47,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         native.current_dir(shell::root().join("plugins"));
         steps.push(("tests of the plugins", native));
     }
-    shell::run_all(steps)
+    let result = shell::run_all(steps);
+    browser::look();
+    result
 }
 
 fn workspace_tests(options: &Options, clients: Option<&Path>) -> Command {

@@ -4,8 +4,10 @@ mod attachment;
 mod check;
 mod control;
 mod form;
+mod kept;
 mod legacy;
 mod modern;
+mod read;
 mod template;
 
 use std::fmt;
@@ -15,6 +17,7 @@ use crate::{ApiError, ApiStyle, Client, Decision, UnixMs};
 pub use self::attachment::{AttachedFile, Attachment, FileLink, Files};
 pub use self::control::{Address, DateRange, FieldError, FieldValue, Place};
 pub use self::form::{Control, Form};
+pub(crate) use self::kept::Forms;
 pub use self::template::{Template, TemplatePage};
 
 /// A field of a form.
@@ -174,6 +177,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// A word with it, at most 1024 characters; may be empty.
     pub remark: String,
+    /// What comes with it.
+    pub files: Files,
 }
 
 /// A step that its approver hands to somebody else.
@@ -203,9 +208,12 @@ pub struct Comment {
 }
 
 impl Client {
-    /// Starts an instance and answers with its id. What DingTalk would refuse is not sent.
+    /// Starts an instance and answers with its id. What DingTalk would refuse is not sent, by the form of the template
+    /// too if forms are kept ([`Options::forms`](crate::Options::forms)).
     pub async fn approval_create(&self, instance: &NewInstance) -> Result<String, ApiError> {
         check::new_instance(instance, self.style)?;
+        self.fit_template(&instance.process_code, &instance.fields)
+            .await?;
         match self.style {
             ApiStyle::Modern => self.modern_create(instance).await,
             ApiStyle::Legacy => self.legacy_create(instance).await,
@@ -248,8 +256,7 @@ impl Client {
 
     /// Decides a step for its approver.
     pub async fn approval_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        check::instance_id(&verdict.instance_id)?;
-        check::remark(&verdict.remark)?;
+        check::verdict(verdict)?;
         match self.style {
             ApiStyle::Modern => self.modern_execute(verdict).await,
             ApiStyle::Legacy => self.legacy_execute(verdict).await,

@@ -8,7 +8,7 @@ use super::{invalid, limit};
 use crate::error::Effect;
 use crate::{ApiError, Client, Message};
 
-pub use self::scene::{MemberPage, NewScene, SceneChanges};
+pub use self::scene::{MemberPage, NewScene, SceneChanges, SceneMessage};
 
 /// Characters of a group's name.
 const NAME_CHARS: usize = 20;

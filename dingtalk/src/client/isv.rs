@@ -26,7 +26,8 @@ pub struct Suite {
 /// The organisations of a suite.
 #[derive(Debug, Default)]
 struct Corps {
-    agents: HashMap<String, i64>,
+    /// All that use the app, each with the app's number there where it is known.
+    agents: HashMap<String, Option<i64>>,
     clients: HashMap<String, Client>,
 }
 
@@ -47,7 +48,7 @@ struct Core {
 #[derive(Clone, Debug)]
 pub(super) struct OfSuite {
     core: Arc<Core>,
-    corp: String,
+    pub(super) corp: String,
 }
 
 /// What DingTalk gives for the code of an authorisation.
@@ -131,16 +132,20 @@ impl Suite {
         lock(&self.core.ticket).is_some()
     }
 
-    /// The app's number in an organisation, which work notices need.
-    pub fn set_agent_id(&self, corp_id: &str, agent_id: Option<i64>) {
+    /// Takes in an organisation that uses the app, with the app's number there, which work notices need.
+    pub fn add_corp(&self, corp_id: &str, agent_id: Option<i64>) {
         let mut corps = lock(&self.corps);
-        let known = match agent_id {
-            Some(id) => corps.agents.insert(corp_id.to_owned(), id),
-            None => corps.agents.remove(corp_id),
-        };
+        let known = corps.agents.insert(corp_id.to_owned(), agent_id).flatten();
         if known != agent_id {
             corps.clients.remove(corp_id);
         }
+    }
+
+    /// The organisations that use the app, as far as they were taken in.
+    pub fn corps(&self) -> Vec<String> {
+        let mut corps: Vec<String> = lock(&self.corps).agents.keys().cloned().collect();
+        corps.sort_unstable();
+        corps
     }
 
     /// The client of an organisation. It has the same tokens for every caller, fetched by one at a time.
@@ -155,7 +160,7 @@ impl Suite {
             corp: corp_id.to_owned(),
         };
         let credentials = Credentials {
-            agent_id: corps.agents.get(corp_id).copied(),
+            agent_id: corps.agents.get(corp_id).copied().flatten(),
             ..base.credentials().clone()
         };
         let client = base.of_suite(of_suite, credentials, self.core.pace);
@@ -428,8 +433,13 @@ mod tests {
         assert!(Arc::ptr_eq(&one.inner, &same.inner));
         let other = suite.client("other");
         assert!(!Arc::ptr_eq(&one.inner, &other.inner));
-        suite.set_agent_id("corp", Some(7));
+        suite.add_corp("corp", Some(7));
         assert_eq!(suite.client("corp").credentials().agent_id, Some(7));
         assert_eq!(suite.client("other").credentials().agent_id, None);
+        suite.add_corp("more", None);
+        assert_eq!(suite.corps(), ["corp", "more"]);
+        suite.forget("corp");
+        assert_eq!(suite.corps(), ["more"]);
+        assert_eq!(suite.client("more").corp_id(), Some("more"));
     }
 }

@@ -84,6 +84,7 @@ impl Client {
             )));
         }
         self.fill(call, &mut arguments)?;
+        self.fit_call(call, &arguments).await?;
         let effect = match access {
             Access::Read => Effect::Read,
             Access::Write => Effect::Write,

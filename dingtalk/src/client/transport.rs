@@ -9,7 +9,7 @@ use tracing::debug;
 use url::Url;
 
 use super::answer::{self, Answer};
-use super::{Client, Inner};
+use super::{Client, Inner, KeyKind};
 use crate::error::{ApiError, Effect, Failure};
 use crate::pace::Lane;
 use crate::{Credentials, Secret, metric};
@@ -240,10 +240,11 @@ impl Inner {
             app_secret,
             ..
         } = &self.credentials;
-        let query = [
-            ("appkey", app_key.as_str()),
-            ("appsecret", app_secret.expose()),
-        ];
+        let (key, secret) = match self.keys {
+            KeyKind::App => ("appkey", "appsecret"),
+            KeyKind::Corp => ("corpid", "corpsecret"),
+        };
+        let query = [(key, app_key.as_str()), (secret, app_secret.expose())];
         let request = self
             .http
             .get(at(&self.endpoints.oapi, "/gettoken"))
@@ -257,6 +258,14 @@ impl Inner {
     pub(super) async fn fetch_api_token(&self) -> Result<(Secret, Duration), ApiError> {
         if let Some(suite) = &self.suite {
             return suite.api_token(self).await;
+        }
+        if self.keys == KeyKind::Corp {
+            return Err(ApiError::Denied {
+                code: "client.corp-secret".to_owned(),
+                message:
+                    "a corp id with its secret opens the older api only; this call needs an app key"
+                        .to_owned(),
+            });
         }
         const PATH: &str = "/v1.0/oauth2/accessToken";
         let Credentials {

@@ -53,6 +53,17 @@ fn verdict() -> Verdict {
         approver: "u2".into(),
         decision: Decision::Refuse,
         remark: "不行".into(),
+        files: Files::default(),
+    }
+}
+
+fn verdict_with_file() -> Verdict {
+    Verdict {
+        files: Files {
+            photos: texts(&["https://x/a.png"]),
+            attachments: vec![file()],
+        },
+        ..verdict()
     }
 }
 
@@ -177,6 +188,12 @@ async fn the_newer_calls_terminate_decide_hand_on_and_comment() {
     assert_eq!(
         last_body(&server, &format!("{INSTANCES}/execute")),
         json!({"processInstanceId": "i1", "taskId": 61, "actionerUserId": "u2", "result": "refuse", "remark": "不行"})
+    );
+    client.approval_execute(&verdict_with_file()).await.unwrap();
+    assert_eq!(
+        last_body(&server, &format!("{INSTANCES}/execute"))["file"],
+        json!({"photos": ["https://x/a.png"],
+            "attachments": [{"spaceId": "7", "fileId": "8", "fileName": "a.pdf", "fileSize": "10", "fileType": "pdf"}]})
     );
     let redirection = Redirection {
         task_id: "61".into(),
@@ -488,6 +505,12 @@ async fn the_older_calls_terminate_decide_and_comment() {
     assert_eq!(
         last_body(&server, "/topapi/process/instance/execute"),
         json!({"request": {"process_instance_id": "i1", "task_id": 61, "actioner_userid": "u2", "result": "refuse", "remark": "不行"}})
+    );
+    client.approval_execute(&verdict_with_file()).await.unwrap();
+    assert_eq!(
+        last_body(&server, "/topapi/process/instance/execute")["request"]["file"],
+        json!({"photos": ["https://x/a.png"],
+            "attachments": [{"space_id": "7", "file_id": "8", "file_name": "a.pdf", "file_size": "10", "file_type": "pdf"}]})
     );
 
     client.approval_comment(&comment()).await.unwrap();

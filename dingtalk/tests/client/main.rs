@@ -6,6 +6,7 @@ mod callbacks;
 mod calls;
 mod contacts;
 mod failures;
+mod forms;
 mod h5;
 mod media;
 mod pace;

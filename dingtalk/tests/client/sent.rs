@@ -1,6 +1,9 @@
 //! Scene groups, readers, and what became of a robot's messages.
 
-use dingtalk::{ApiStyle, ChatUpdate, NewChat, NewScene, RobotOut, SceneChanges, SendState};
+use dingtalk::{
+    ApiStyle, ChatUpdate, NamedRecipients, NewChat, NewScene, RobotOut, SceneChanges, SceneMessage,
+    SendState,
+};
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -235,4 +238,65 @@ async fn limits_of_groups_and_robots_are_named_and_nothing_is_sent() {
         "21 messages, dingtalk takes 20"
     );
     assert!(server.calls("/gettoken").is_empty());
+}
+
+#[tokio::test]
+async fn messages_and_notices_of_templates_leave_with_their_values_in_text() {
+    let server = Server::start().await;
+    let client = server.client();
+    let values = std::collections::BTreeMap::from([("title".to_owned(), "标题".to_owned())]);
+    let message = SceneMessage {
+        template_id: "inner_app_template_markdown".into(),
+        values: values.clone(),
+        mentions: texts(&["u1", "u2"]),
+        ..SceneMessage::default()
+    };
+    let path = "/topapi/im/chat/scencegroup/message/send_v2";
+    server.next_json(
+        path,
+        &json!({"errcode": 0, "success": true, "open_msg_id": "key="}),
+    );
+    assert_eq!(client.scene_send("cid1==", &message).await.unwrap(), "key=");
+    assert_eq!(
+        last_body(&server, path),
+        json!({"robot_code": "dingrobot", "target_open_conversation_id": "cid1==",
+            "msg_template_id": "inner_app_template_markdown", "msg_param_map": "{\"title\":\"标题\"}",
+            "is_at_all": false, "at_users": "u1,u2"})
+    );
+    let both = SceneMessage {
+        media: values.clone(),
+        ..message.clone()
+    };
+    let crowd = SceneMessage {
+        mentions: vec!["u".to_owned(); 51],
+        ..message
+    };
+    for (message, told) in [
+        (both, "the place \"title\" has a value and a media id"),
+        (crowd, "51 people to mention, dingtalk takes 50"),
+    ] {
+        let error = client.scene_send("cid1==", &message).await.unwrap_err();
+        assert_eq!(error.message(), told);
+    }
+
+    let people = NamedRecipients {
+        users: texts(&["u1"]),
+        departments: texts(&["2", "3"]),
+    };
+    let path = "/topapi/message/corpconversation/sendbytemplate";
+    server.next_json(path, &json!({"errcode": 0, "task_id": 9}));
+    let sent = client.notice_send_template(&people, "t1", &values).await;
+    assert_eq!(sent.unwrap(), 9);
+    assert_eq!(
+        last_body(&server, path),
+        json!({"agent_id": 1001, "template_id": "t1", "userid_list": "u1", "dept_id_list": "2,3",
+            "data": "{\"title\":\"标题\"}"})
+    );
+    let nobody = NamedRecipients::default();
+    let error = client
+        .notice_send_template(&nobody, "t1", &values)
+        .await
+        .unwrap_err();
+    assert_eq!(error.message(), "a notice needs at least one recipient");
+    assert_eq!(server.calls(path).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dingtalk::{ApiError, Message, Options, Pace, RobotOut};
+use dingtalk::{ApiError, KeyKind, Message, Options, Pace, RobotOut};
 use serde_json::json;
 
 use crate::server::{Reply, Server};
@@ -225,4 +225,23 @@ async fn a_write_whose_token_could_not_be_fetched_was_not_done() {
             .unwrap(),
         "m"
     );
+}
+
+#[tokio::test]
+async fn a_corp_secret_opens_the_older_api_and_nothing_else() {
+    let server = Server::start().await;
+    let client = server.client_with(Options {
+        keys: KeyKind::Corp,
+        ..Options::default()
+    });
+    client.notice_recall(1).await.unwrap();
+    let asked = server.calls("/gettoken").pop().unwrap();
+    let query = |name: &str| asked.query.get(name).map(String::as_str);
+    assert_eq!(
+        (query("corpid"), query("corpsecret"), query("appkey")),
+        (Some("dingkey"), Some("hush"), None)
+    );
+    let error = client.approval_form("PROC-1").await.unwrap_err();
+    assert_eq!(error.code(), "client.corp-secret");
+    assert!(server.calls("/v1.0/oauth2/accessToken").is_empty());
 }

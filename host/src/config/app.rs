@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use dingtalk::{ApiStyle, Pace, PageDigest, Secret};
+use dingtalk::{ApiStyle, KeyKind, Pace, PageDigest, Secret};
 use url::Url;
 
 use super::section::Section;
@@ -19,9 +19,11 @@ pub struct App {
     pub kind: AppKind,
     /// The organisation; empty for a third-party app, which serves many.
     pub corp_id: String,
-    /// DingTalk's Client ID, or the suite key.
+    /// DingTalk's Client ID, the suite key, or the corp id where there is only a CorpSecret.
     pub app_key: String,
-    /// DingTalk's Client Secret, or the suite secret.
+    /// What key and secret are.
+    pub keys: KeyKind,
+    /// DingTalk's Client Secret, the suite secret, or the CorpSecret.
     pub app_secret: Secret,
     /// Needed for work notices.
     pub agent_id: Option<i64>,
@@ -35,6 +37,8 @@ pub struct App {
     pub api: ApiStyle,
     /// How fast its calls may follow one another.
     pub pace: Pace,
+    /// How long the form of an approval's template is kept to check fields by; zero checks nothing.
+    pub keep_forms: Duration,
     /// Its pages inside DingTalk.
     pub h5: H5,
     /// Host of the old API.
@@ -87,6 +91,9 @@ pub struct Callback {
     pub backfill: bool,
 }
 
+/// In place of an app's key and secret.
+const CORP_SECRET: &str = "corp-secret";
+
 pub(super) fn app(mut section: Section<'_>) -> App {
     let name = section.name();
     let line = section.line_of("kind");
@@ -113,8 +120,6 @@ pub(super) fn app(mut section: Section<'_>) -> App {
             section.skip(other);
         }
     }
-    let app_key = section.required_text(keys[0]);
-    let app_secret = section.required_secret(keys[1]);
     let corp_id = match kind {
         AppKind::Internal => section.required_text("corp-id"),
         AppKind::Isv => {
@@ -126,6 +131,24 @@ pub(super) fn app(mut section: Section<'_>) -> App {
             }
             String::new()
         }
+    };
+    let (key_kind, app_key, app_secret) = if kind == AppKind::Internal && section.has(CORP_SECRET) {
+        for key in keys {
+            if section.has(key) {
+                let line = section.line_of(key);
+                section.report(
+                    key,
+                    line,
+                    "does not belong beside corp-secret, which takes its place",
+                );
+                section.skip(key);
+            }
+        }
+        let secret = section.required_secret(CORP_SECRET);
+        (KeyKind::Corp, corp_id.clone(), secret)
+    } else {
+        let key = section.required_text(keys[0]);
+        (KeyKind::App, key, section.required_secret(keys[1]))
     };
     // What is pushed to a suite is sealed for the suite key.
     let receiver = (kind == AppKind::Isv).then_some(app_key.as_str());
@@ -161,6 +184,7 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         name: name.as_str().into(),
         kind,
         corp_id,
+        keys: key_kind,
         app_secret,
         agent_id: section.integer("agent-id", 1..=i64::MAX),
         robot_code: section
@@ -169,8 +193,11 @@ pub(super) fn app(mut section: Section<'_>) -> App {
         app_key,
         receive,
         callback,
-        api: api_style(&mut section),
+        api: api_style(&mut section, key_kind),
         pace: pace(&mut section, oapi_base.as_ref()),
+        keep_forms: section
+            .duration_within("keep-forms", Duration::ZERO..=MOST_KEPT)
+            .unwrap_or(FORMS_KEPT),
         h5: h5(&mut section),
         oapi_base,
         api_base: base_url(&mut section, "api-base"),
@@ -178,6 +205,10 @@ pub(super) fn app(mut section: Section<'_>) -> App {
     section.finish();
     app
 }
+
+/// A form is read again before it refuses anything, so a day costs no more than a request that DingTalk refuses.
+const FORMS_KEPT: Duration = Duration::from_hours(24);
+const MOST_KEPT: Duration = Duration::from_hours(30 * 24);
 
 fn h5(section: &mut Section<'_>) -> H5 {
     let mut h5 = H5::default();
@@ -211,13 +242,25 @@ fn h5(section: &mut Section<'_>) -> H5 {
     h5
 }
 
-fn api_style(section: &mut Section<'_>) -> ApiStyle {
+fn api_style(section: &mut Section<'_>, keys: KeyKind) -> ApiStyle {
+    let line = section.line_of("api");
     let style = section.parsed("api", "\"modern\" or \"legacy\"", |text| match text {
         "modern" => Some(ApiStyle::Modern),
         "legacy" => Some(ApiStyle::Legacy),
         _ => None,
     });
-    style.unwrap_or_default()
+    match (keys, style) {
+        (KeyKind::App, style) => style.unwrap_or_default(),
+        (KeyKind::Corp, Some(ApiStyle::Modern)) => {
+            section.report(
+                "api",
+                line,
+                "must be \"legacy\": a corp-secret opens the older calls only",
+            );
+            ApiStyle::Legacy
+        }
+        (KeyKind::Corp, _) => ApiStyle::Legacy,
+    }
 }
 
 /// The most calls or messages that can be set; DingTalk gives nobody more.

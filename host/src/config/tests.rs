@@ -248,3 +248,28 @@ fn what_needs_a_restart_is_named_by_its_key() {
     );
     assert!(old.restart_needed(&old).is_empty());
 }
+
+#[test]
+fn a_corp_secret_takes_the_place_of_an_apps_keys() {
+    use dingtalk::{ApiStyle, KeyKind};
+
+    let of = |lines: &str| {
+        parse(&format!(
+            "[[app]]\nname = \"acme\"\ncorp-id = \"dingcorp\"\ncorp-secret = \"s\"\n{lines}"
+        ))
+    };
+    let config = of("").unwrap();
+    let app = &config.apps[0];
+    assert_eq!(
+        (app.keys, app.app_key.as_str(), app.api),
+        (KeyKind::Corp, "dingcorp", ApiStyle::Legacy)
+    );
+    for (lines, key) in [
+        ("app-key = \"k\"", "app.acme.app-key"),
+        ("api = \"modern\"", "app.acme.api"),
+    ] {
+        let problems = of(lines).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, key);
+    }
+}

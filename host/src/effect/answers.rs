@@ -33,11 +33,13 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
             format!(r#"{{"Ok":{{"chat_id":"chat-{number}","conversation_id":"cid-{number}"}}}}"#)
         }
         Function::ChatSend => format!(r#"{{"Ok":"message-{number}"}}"#),
-        Function::NoticeSend => format!(r#"{{"Ok":"{number}"}}"#),
+        Function::NoticeSend | Function::NoticeSendTemplate => format!(r#"{{"Ok":"{number}"}}"#),
         Function::ApprovalCreate => format!(r#"{{"Ok":"instance-{number}"}}"#),
         Function::ApprovalAttachmentSpace => format!(r#"{{"Ok":"space-{number}"}}"#),
         Function::MediaUpload => format!(r#"{{"Ok":"@media-{number}"}}"#),
-        Function::RobotSend => format!(r#"{{"Ok":"query-key-{number}"}}"#),
+        Function::RobotSend | Function::ChatSendScene => {
+            format!(r#"{{"Ok":"query-key-{number}"}}"#)
+        }
         Function::RobotSendPeople => {
             format!(r#"{{"Ok":{{"key":"query-key-{number}","invalid":[],"flow_controlled":[]}}}}"#)
         }
@@ -52,6 +54,7 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
         | Function::NoticeUpdateStatusBar
         | Function::ApprovalTerminate
         | Function::ApprovalExecute
+        | Function::ApprovalExecuteWithFiles
         | Function::ApprovalComment
         | Function::ApprovalCommentWithFiles
         | Function::ApprovalRedirect
@@ -67,11 +70,10 @@ pub fn usual(function: Function, number: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::Class;
 
     #[test]
-    fn every_write_to_the_outside_has_a_usual_answer() {
-        for function in Function::all().filter(|function| function.class() == Class::Write) {
+    fn every_write_that_stays_done_has_a_usual_answer() {
+        for function in Function::all().filter(|function| function.class().stays_done()) {
             let answer = usual(function, 1).unwrap_or_default();
             let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
             assert!(answer.get("Ok").is_some(), "{function}");

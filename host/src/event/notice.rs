@@ -27,6 +27,9 @@ pub struct SentNotice {
     pub task_id: i64,
     /// When, in Unix milliseconds.
     pub sent_at: i64,
+    /// In which organisation, by a third-party app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corp: Option<String>,
 }
 
 /// How a notice ended, as far as its plugin must hear of it.
@@ -48,6 +51,14 @@ impl SentNotice {
     /// have no `/`.
     pub fn keeper(plugin: &PluginName) -> PluginName {
         format!("{plugin}/notice-results").as_str().into()
+    }
+
+    /// The name by which it is kept; task ids are an organisation's own.
+    pub fn name(&self) -> String {
+        match &self.corp {
+            Some(corp) => format!("{corp}/{}", self.task_id),
+            None => self.task_id.to_string(),
+        }
     }
 
     /// When it is asked for the first time.
@@ -72,6 +83,9 @@ impl SentNotice {
             "notice": self.task_id.to_string(),
             "sentAt": self.sent_at,
         });
+        if let Some(corp) = &self.corp {
+            text["CorpId"] = json!(corp);
+        }
         match end {
             NoticeEnd::Delivered => return None,
             NoticeEnd::Unknown { code } => {
@@ -122,6 +136,7 @@ mod tests {
             plugin: "alerts".to_owned(),
             task_id: 7,
             sent_at: 1_000_000,
+            corp: None,
         }
     }
 

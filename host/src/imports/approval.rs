@@ -10,6 +10,7 @@ use super::bindings::belfry::bot::approval::{
     Page, TemplatePage, Value,
 };
 use super::bindings::belfry::bot::event::Decision;
+use super::recorded::Call;
 use super::{api_error, upstream};
 use crate::engine::State;
 use crate::function::Function;
@@ -115,28 +116,15 @@ impl Host for State {
             remark: &remark,
         };
         let call = self.asks(Function::ApprovalExecute, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        let about = instance_id.clone();
         let verdict = dingtalk::Verdict {
             instance_id,
             task_id,
             approver,
-            decision: match decision {
-                Decision::Agree => dingtalk::Decision::Agree,
-                Decision::Refuse => dingtalk::Decision::Refuse,
-            },
+            decision: convert::decision(decision),
             remark,
+            files: dingtalk::Files::default(),
         };
-        call.write(covers_instance(&asking, &about), move |step| {
-            let (task, verdict) = (task.clone(), verdict.clone());
-            async move {
-                if look::executed(&task, &verdict, &step).await? {
-                    return Ok(());
-                }
-                upstream(&task, task.client.approval_execute(&verdict)).await
-            }
-        })
-        .await
+        execute(call, verdict).await
     }
 
     async fn comment(
@@ -151,19 +139,13 @@ impl Host for State {
             text: &text,
         };
         let call = self.asks(Function::ApprovalComment, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        let about = instance_id.clone();
         let comment = dingtalk::Comment {
             instance_id,
             user_id,
             text,
             files: dingtalk::Files::default(),
         };
-        call.write(covers_instance(&asking, &about), move |_| {
-            let (task, comment) = (task.clone(), comment.clone());
-            async move { upstream(&task, task.client.approval_comment(&comment)).await }
-        })
-        .await
+        say(call, comment).await
     }
 
     async fn find_template(
@@ -329,8 +311,6 @@ impl Host for State {
             attachments: &attachments,
         };
         let call = self.asks(Function::ApprovalCommentWithFiles, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        let about = instance_id.clone();
         let comment = dingtalk::Comment {
             instance_id,
             user_id,
@@ -340,11 +320,41 @@ impl Host for State {
                 attachments: convert::attachments(attachments),
             },
         };
-        call.write(covers_instance(&asking, &about), move |_| {
-            let (task, comment) = (task.clone(), comment.clone());
-            async move { upstream(&task, task.client.approval_comment(&comment)).await }
-        })
-        .await
+        say(call, comment).await
+    }
+
+    async fn execute_with_files(
+        &mut self,
+        instance_id: InstanceId,
+        task_id: TaskId,
+        approver: UserId,
+        decision: Decision,
+        remark: String,
+        photos: Vec<String>,
+        attachments: Vec<Attachment>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let asked = ExecuteWithFiles {
+            instance_id: &instance_id,
+            task_id: &task_id,
+            approver: &approver,
+            decision,
+            remark: &remark,
+            photos: &photos,
+            attachments: &attachments,
+        };
+        let call = self.asks(Function::ApprovalExecuteWithFiles, &asked)?;
+        let verdict = dingtalk::Verdict {
+            instance_id,
+            task_id,
+            approver,
+            decision: convert::decision(decision),
+            remark,
+            files: dingtalk::Files {
+                photos,
+                attachments: convert::attachments(attachments),
+            },
+        };
+        execute(call, verdict).await
     }
 
     async fn count_pending(&mut self, user_id: UserId) -> wasmtime::Result<Result<u32, Error>> {
@@ -364,10 +374,8 @@ impl Host for State {
     ) -> wasmtime::Result<Result<String, Error>> {
         let asked = OfPerson { user_id: &user_id };
         let call = self.asks(Function::ApprovalAttachmentSpace, &asked)?;
-        let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, user_id) = (task.clone(), user_id.clone());
-            async move { upstream(&task, task.client.approval_space(&user_id)).await }
+        call.write_alike(async { Ok(()) }, user_id, |task, user_id| async move {
+            upstream(&task, task.client.approval_space(&user_id)).await
         })
         .await
     }
@@ -411,14 +419,38 @@ impl Host for State {
             .into_iter()
             .map(|file| (file.space_id, file.file_id))
             .collect();
-        call.write(async { allowed }, move |_| {
-            let (task, user_id, files) = (task.clone(), user_id.clone(), files.clone());
-            async move {
+        call.write_alike(
+            async { allowed },
+            (user_id, files),
+            |task, (user_id, files)| async move {
                 upstream(&task, task.client.approval_allow_download(&user_id, &files)).await
-            }
-        })
+            },
+        )
         .await
     }
+}
+
+async fn execute(call: Call, verdict: dingtalk::Verdict) -> wasmtime::Result<Result<(), Error>> {
+    let (asking, task) = (call.task(), call.task());
+    let about = verdict.instance_id.clone();
+    call.write(covers_instance(&asking, &about), move |step| {
+        let (task, verdict) = (task.clone(), verdict.clone());
+        async move {
+            if look::executed(&task, &verdict, &step).await? {
+                return Ok(());
+            }
+            upstream(&task, task.client.approval_execute(&verdict)).await
+        }
+    })
+    .await
+}
+
+async fn say(call: Call, comment: dingtalk::Comment) -> wasmtime::Result<Result<(), Error>> {
+    let (task, about) = (call.task(), comment.instance_id.clone());
+    call.write_alike(covers_instance(&task, &about), comment, |task, comment| async move {
+        upstream(&task, task.client.approval_comment(&comment)).await
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -486,6 +518,17 @@ struct CommentWithFiles<'a> {
     instance_id: &'a str,
     user_id: &'a str,
     text: &'a str,
+    photos: &'a [String],
+    attachments: &'a [Attachment],
+}
+
+#[derive(Serialize)]
+struct ExecuteWithFiles<'a> {
+    instance_id: &'a str,
+    task_id: &'a str,
+    approver: &'a str,
+    decision: Decision,
+    remark: &'a str,
     photos: &'a [String],
     attachments: &'a [Attachment],
 }

@@ -1,10 +1,13 @@
 //! `belfry:bot/chat`: groups.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::bindings::belfry::bot::api::{ChatId, ConversationId, Error, MessageId, UserId};
 use super::bindings::belfry::bot::chat::{
-    ChatInfo, ChatUpdate, CreatedChat, Host, MemberPage, NewChat, NewScene, ReaderPage, SceneUpdate,
+    ChatInfo, ChatUpdate, CreatedChat, Host, MemberPage, NewChat, NewScene, ReaderPage,
+    SceneMessage, SceneUpdate, SceneValue,
 };
 use super::bindings::belfry::bot::message::Message;
 use super::recorded::Step;
@@ -24,13 +27,9 @@ impl Host for State {
             members: chat.members,
             show_history: chat.show_history,
         };
-        let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, chat) = (task.clone(), chat.clone());
-            async move {
-                let created = upstream(&task, task.client.chat_create(&chat)).await?;
-                Ok(own(&task, created).await)
-            }
+        call.write_alike(async { Ok(()) }, chat, |task, chat| async move {
+            let created = upstream(&task, task.client.chat_create(&chat)).await?;
+            Ok(own(&task, created).await)
         })
         .await
     }
@@ -68,11 +67,15 @@ impl Host for State {
             add_members: changes.add_members,
             remove_members: changes.remove_members,
         };
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &chat_id.clone()), move |_| {
-            let (task, chat_id, changes) = (task.clone(), chat_id.clone(), changes.clone());
-            async move { upstream(&task, task.client.chat_update(&chat_id, &changes)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &chat_id);
+        call.write_alike(
+            allowed,
+            (chat_id.clone(), changes),
+            |task, (chat_id, changes)| async move {
+                upstream(&task, task.client.chat_update(&chat_id, &changes)).await
+            },
+        )
         .await
     }
 
@@ -87,11 +90,15 @@ impl Host for State {
         };
         let call = self.asks(Function::ChatSend, &asked)?;
         let message = dingtalk::Message::from(message);
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &chat_id.clone()), move |_| {
-            let (task, chat_id, message) = (task.clone(), chat_id.clone(), message.clone());
-            async move { upstream(&task, task.client.chat_send(&chat_id, &message)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &chat_id);
+        call.write_alike(
+            allowed,
+            (chat_id.clone(), message),
+            |task, (chat_id, message)| async move {
+                upstream(&task, task.client.chat_send(&chat_id, &message)).await
+            },
+        )
         .await
     }
 
@@ -164,11 +171,15 @@ impl Host for State {
             title: changes.title,
             owner: changes.owner,
         };
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, changes) = (task.clone(), conversation_id.clone(), changes.clone());
-            async move { upstream(&task, task.client.scene_update(&id, &changes)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), changes),
+            |task, (id, changes)| async move {
+                upstream(&task, task.client.scene_update(&id, &changes)).await
+            },
+        )
         .await
     }
 
@@ -182,11 +193,15 @@ impl Host for State {
             members: &members,
         };
         let call = self.asks(Function::ChatAddSceneMembers, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
-            async move { upstream(&task, task.client.scene_add(&id, &members)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), members),
+            |task, (id, members)| async move {
+                upstream(&task, task.client.scene_add(&id, &members)).await
+            },
+        )
         .await
     }
 
@@ -200,11 +215,15 @@ impl Host for State {
             members: &members,
         };
         let call = self.asks(Function::ChatRemoveSceneMembers, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        call.write(granted(&asking, &conversation_id.clone()), move |_| {
-            let (task, id, members) = (task.clone(), conversation_id.clone(), members.clone());
-            async move { upstream(&task, task.client.scene_remove(&id, &members)).await }
-        })
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), members),
+            |task, (id, members)| async move {
+                upstream(&task, task.client.scene_remove(&id, &members)).await
+            },
+        )
         .await
     }
 
@@ -233,6 +252,42 @@ impl Host for State {
         })
         .await
     }
+
+    async fn send_scene(
+        &mut self,
+        conversation_id: ConversationId,
+        message: SceneMessage,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        let asked = SendScene {
+            conversation_id: &conversation_id,
+            message: &message,
+        };
+        let call = self.asks(Function::ChatSendScene, &asked)?;
+        let message = dingtalk::SceneMessage {
+            robot_code: message.robot_code,
+            template_id: message.template_id,
+            values: places(message.values),
+            media: places(message.media),
+            mentions: message.mentions,
+            mention_all: message.mention_all,
+            receivers: message.receivers,
+        };
+        let task = call.task();
+        let allowed = granted(&task, &conversation_id);
+        call.write_alike(
+            allowed,
+            (conversation_id.clone(), message),
+            |task, (id, message)| async move {
+                upstream(&task, task.client.scene_send(&id, &message)).await
+            },
+        )
+        .await
+    }
+}
+
+fn places(values: Vec<SceneValue>) -> BTreeMap<String, String> {
+    let values = values.into_iter();
+    values.map(|place| (place.name, place.value)).collect()
 }
 
 /// A group that the plugin has made, from now on its own.
@@ -269,6 +324,12 @@ struct UpdateScene<'a> {
 struct ChangeMembers<'a> {
     conversation_id: &'a str,
     members: &'a [UserId],
+}
+
+#[derive(Serialize)]
+struct SendScene<'a> {
+    conversation_id: &'a str,
+    message: &'a SceneMessage,
 }
 
 #[derive(Serialize)]

@@ -29,7 +29,6 @@ impl Host for State {
             sha256: hex(&Sha256::digest(&bytes)),
         };
         let call = self.asks(Function::MediaUpload, &asked)?;
-        let task = call.task();
         let upload = Upload {
             kind: match kind {
                 MediaKind::Image => dingtalk::MediaKind::Image,
@@ -40,9 +39,8 @@ impl Host for State {
             file_name: name,
             bytes,
         };
-        call.write(async { Ok(()) }, move |_| {
-            let (task, upload) = (task.clone(), upload.clone());
-            async move { upstream(&task, task.client.media_upload(upload)).await }
+        call.write_alike(async { Ok(()) }, upload, |task, upload| async move {
+            upstream(&task, task.client.media_upload(upload)).await
         })
         .await
     }

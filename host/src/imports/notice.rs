@@ -1,5 +1,6 @@
 //! `belfry:bot/notice`: work notices.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +9,8 @@ use super::bindings::belfry::bot::api::Error;
 use super::bindings::belfry::bot::message::Message;
 use super::bindings::belfry::bot::notice::State as Stage;
 use super::bindings::belfry::bot::notice::{
-    Host, NoticeId, Recipients, Refusal, SendingOutcome, SendingProgress,
+    Host, NamedRecipients, NoticeId, PlaceValue, Recipients, Refusal, SendingOutcome,
+    SendingProgress,
 };
 use super::{invalid, not_granted, upstream};
 use crate::clock::UnixMs;
@@ -16,7 +18,7 @@ use crate::engine::{State, Task};
 use crate::event::SentNotice;
 use crate::function::Function;
 use crate::ids::PluginName;
-use crate::journal::{Missed, Timer};
+use crate::journal::{Missed, Timer, TimerChange};
 use crate::kv::{KvError, MAX_KEYS, MAX_TOTAL, Write};
 use crate::{clock, config};
 
@@ -32,31 +34,54 @@ impl Host for State {
         };
         let call = self.asks(Function::NoticeSend, &asked)?;
         let recipients = match recipients {
-            Recipients::Named(named) => dingtalk::Recipients::Named(dingtalk::NamedRecipients {
-                users: named.users,
-                departments: named.departments,
-            }),
+            Recipients::Named(people) => dingtalk::Recipients::Named(named(people)),
             Recipients::Everyone => dingtalk::Recipients::Everyone,
         };
         let task = call.task();
         let allowed = covered(&task.grant.notice, &recipients);
         let message = dingtalk::Message::from(message);
-        call.write(async { allowed }, move |_| {
-            let (task, recipients, message) = (task.clone(), recipients.clone(), message.clone());
-            async move {
+        let values = (recipients, message);
+        call.write_alike(
+            async { allowed },
+            values,
+            |task, (recipients, message)| async move {
                 let sent = upstream(&task, task.client.notice_send(&recipients, &message)).await;
-                let task_id = sent?;
-                follow(&task, task_id).await;
-                let id = task_id.to_string();
-                if task.grant.notice != config::Recipients::Everybody
-                    && let Err(error) = remember(&task, &id).await
-                {
-                    // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
-                    tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
-                }
-                Ok(id)
-            }
-        })
+                Ok(note(&task, sent?).await)
+            },
+        )
+        .await
+    }
+
+    async fn send_template(
+        &mut self,
+        recipients: NamedRecipients,
+        template_id: String,
+        values: Vec<PlaceValue>,
+    ) -> wasmtime::Result<Result<NoticeId, Error>> {
+        let asked = SendTemplate {
+            recipients: &recipients,
+            template_id: &template_id,
+            values: &values,
+        };
+        let call = self.asks(Function::NoticeSendTemplate, &asked)?;
+        let recipients = named(recipients);
+        let task = call.task();
+        let everybody = dingtalk::Recipients::Named(recipients.clone());
+        let allowed = covered(&task.grant.notice, &everybody);
+        let values: BTreeMap<String, String> = values
+            .into_iter()
+            .map(|place| (place.name, place.value))
+            .collect();
+        let values = (recipients, template_id, values);
+        call.write_alike(
+            async { allowed },
+            values,
+            |task, (recipients, id, values)| async move {
+                let sent = task.client.notice_send_template(&recipients, &id, &values);
+                let sent = upstream(&task, sent).await;
+                Ok(note(&task, sent?).await)
+            },
+        )
         .await
     }
 
@@ -111,12 +136,10 @@ impl Host for State {
 
     async fn recall(&mut self, notice: NoticeId) -> wasmtime::Result<Result<(), Error>> {
         let call = self.asks(Function::NoticeRecall, &About { notice: &notice })?;
-        let (asking, task) = (call.task(), call.task());
-        let about = notice.clone();
-        let allowed = async { own(&asking, &about).await.map(|_| ()) };
-        call.write(allowed, move |_| {
-            let (task, notice) = (task.clone(), notice.clone());
-            async move { upstream(&task, task.client.notice_recall(number(&notice)?)).await }
+        let (task, about) = (call.task(), notice.clone());
+        let allowed = async { own(&task, &about).await.map(|_| ()) };
+        call.write_alike(allowed, notice, |task, notice| async move {
+            upstream(&task, task.client.notice_recall(number(&notice)?)).await
         })
         .await
     }
@@ -133,17 +156,13 @@ impl Host for State {
             color: color.as_deref(),
         };
         let call = self.asks(Function::NoticeUpdateStatusBar, &asked)?;
-        let (asking, task) = (call.task(), call.task());
-        let about = notice.clone();
-        let allowed = async { own(&asking, &about).await.map(|_| ()) };
-        call.write(allowed, move |_| {
-            let (task, notice) = (task.clone(), notice.clone());
-            let (value, color) = (value.clone(), color.clone());
-            async move {
-                let id = number(&notice)?;
-                let update = task.client.notice_status_bar(id, &value, color.as_deref());
-                upstream(&task, update).await
-            }
+        let (task, about) = (call.task(), notice.clone());
+        let allowed = async { own(&task, &about).await.map(|_| ()) };
+        let values = (notice, value, color);
+        call.write_alike(allowed, values, |task, (notice, value, color)| async move {
+            let id = number(&notice)?;
+            let update = task.client.notice_status_bar(id, &value, color.as_deref());
+            upstream(&task, update).await
         })
         .await
     }
@@ -153,6 +172,33 @@ impl Host for State {
 struct Send<'a> {
     recipients: &'a Recipients,
     message: &'a Message,
+}
+
+fn named(named: NamedRecipients) -> dingtalk::NamedRecipients {
+    dingtalk::NamedRecipients {
+        users: named.users,
+        departments: named.departments,
+    }
+}
+
+/// The id of a notice that is out, which belfry keeps in mind.
+async fn note(task: &Task, task_id: i64) -> NoticeId {
+    follow(task, task_id).await;
+    let id = task_id.to_string();
+    if task.grant.notice != config::Recipients::Everybody
+        && let Err(error) = remember(task, &id).await
+    {
+        // The notice is out, so the plugin must hear its id; only asking for it later will be refused.
+        tracing::error!(event = %task.envelope.id, plugin = %task.plugin, %error, "cannot record a sent notice");
+    }
+    id
+}
+
+#[derive(Serialize)]
+struct SendTemplate<'a> {
+    recipients: &'a NamedRecipients,
+    template_id: &'a str,
+    values: &'a [PlaceValue],
 }
 
 #[derive(Serialize)]
@@ -211,13 +257,14 @@ async fn follow(task: &Task, task_id: i64) {
         plugin: task.plugin.to_string(),
         task_id,
         sent_at: clock::now().0,
+        corp: task.client.corp_id().map(str::to_owned),
     };
     let Ok(payload) = serde_json::to_string(&sent) else {
         return;
     };
     let timer = Timer {
         plugin: SentNotice::keeper(&task.plugin),
-        name: task_id.to_string(),
+        name: sent.name(),
         app: task.envelope.app.clone(),
         due_at: sent.first_look(),
         repeat: None,
@@ -225,7 +272,7 @@ async fn follow(task: &Task, task_id: i64) {
         payload: payload.into(),
         revision: 0,
     };
-    if let Err(error) = notices.set(timer).await {
+    if let Err(error) = notices.change(TimerChange::Set(timer)).await {
         tracing::warn!(
             event = %task.envelope.id, plugin = %task.plugin, %error, "nobody will ask what became of a notice"
         );

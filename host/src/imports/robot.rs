@@ -56,10 +56,14 @@ impl Host for State {
         let task = call.task();
         let allowed = covers(&task, &conversation_id);
         let message = dingtalk::RobotOut::from(message);
-        call.write(async { allowed }, move |_| {
-            let (task, id, message) = (task.clone(), conversation_id.clone(), message.clone());
-            async move { upstream(&task, task.client.robot_send_group(&id, &message)).await }
-        })
+        let values = (conversation_id, message);
+        call.write_alike(
+            async { allowed },
+            values,
+            |task, (id, message)| async move {
+                upstream(&task, task.client.robot_send_group(&id, &message)).await
+            },
+        )
         .await
     }
 
@@ -139,12 +143,10 @@ impl Host for State {
         let call = self.asks(Function::RobotRecall, &asked)?;
         let task = call.task();
         let allowed = covers(&task, &conversation_id);
-        call.write(async { allowed }, move |_| {
-            let (task, id, keys) = (task.clone(), conversation_id.clone(), keys.clone());
-            async move {
-                let recalled = task.client.robot_recall_group(&id, &keys);
-                upstream(&task, recalled).await.map(recalled_to_guest)
-            }
+        let values = (conversation_id, keys);
+        call.write_alike(async { allowed }, values, |task, (id, keys)| async move {
+            let recalled = task.client.robot_recall_group(&id, &keys);
+            upstream(&task, recalled).await.map(recalled_to_guest)
         })
         .await
     }
@@ -156,12 +158,9 @@ impl Host for State {
         let call = self.asks(Function::RobotRecallPeople, &RecallPeople { keys: &keys })?;
         let task = call.task();
         let allowed = covers_all(&task);
-        call.write(async { allowed }, move |_| {
-            let (task, keys) = (task.clone(), keys.clone());
-            async move {
-                let recalled = task.client.robot_recall_people(&keys);
-                upstream(&task, recalled).await.map(recalled_to_guest)
-            }
+        call.write_alike(async { allowed }, keys, |task, keys| async move {
+            let recalled = task.client.robot_recall_people(&keys);
+            upstream(&task, recalled).await.map(recalled_to_guest)
         })
         .await
     }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use dingtalk::{ApiError, Event, EventBody, FailedPush};
+use dingtalk::{ApiError, Client, Event, EventBody, FailedPush};
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::outage::Gaps;
-use super::{Arrived, Ingress};
+use super::{Arrived, Ingress, suite};
 use crate::active::{Active, App};
 use crate::clock;
 use crate::config::Receive;
@@ -29,6 +30,8 @@ mod tests;
 const TICK: Duration = Duration::from_secs(5);
 /// Between two attempts to store what was read.
 const TROUBLE: Duration = Duration::from_secs(1);
+/// Lists that are read at one time; a third-party app has one of each organisation.
+const AT_ONCE: usize = 8;
 /// Pieces of a failed list that are read in one go.
 const MOST_PIECES: usize = 500;
 /// An event arrives at most this long before the time by which the failed list has it, clocks included.
@@ -42,6 +45,23 @@ pub struct Backfill {
     pub ingress: Ingress,
     /// What arrived.
     pub journal: Arc<SqliteJournal>,
+}
+
+/// An app, and the organisation if it is a third-party app.
+type Name = (AppName, Option<String>);
+
+/// Whose failed list it is.
+struct Target {
+    app: Arc<App>,
+    /// The organisation, of a third-party app.
+    corp: Option<String>,
+    client: Client,
+}
+
+impl Target {
+    fn name(&self) -> Name {
+        (self.app.settings.name.clone(), self.corp.clone())
+    }
 }
 
 /// What became of a failed list.
@@ -67,39 +87,47 @@ impl Backfill {
     pub async fn serve(self, stop: CancellationToken) {
         let outages = self.ingress.outages.clone();
         // A changed app is another one: it may be allowed now what it was refused before.
-        let mut plans: HashMap<AppName, (Weak<App>, Plan)> = HashMap::new();
+        let mut plans: HashMap<Name, (Weak<App>, Plan)> = HashMap::new();
         let mut gaps = Gaps::new(clock::now(), TICK);
         while !stop.is_cancelled() {
             let now = clock::now();
             let outage = outages.take() | gaps.slept(now);
             let active = self.ingress.snapshot.load();
-            plans.retain(|name, _| active.apps.get(name).is_some_and(|app| is_wanted(app)));
+            let targets: HashMap<Name, Target> = targets(&active)
+                .map(|target| (target.name(), target))
+                .collect();
+            plans.retain(|name, _| targets.contains_key(name));
             let mut due = Vec::new();
-            for app in active.apps.values().filter(|app| is_wanted(app)) {
+            for (name, target) in &targets {
+                let app = &target.app;
                 let (known, plan) = plans
-                    .entry(app.settings.name.clone())
+                    .entry(name.clone())
                     .or_insert_with(|| (Arc::downgrade(app), Plan::new(now)));
                 if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(app)) {
                     (*known, *plan) = (Arc::downgrade(app), Plan::new(now));
                 }
-                if outage | plan.was_unreachable(app.client.outages()) {
+                if outage | plan.was_unreachable(target.client.outages()) {
                     plan.after_outage(now);
                 }
                 if let Some(thorough) = plan.take_due(now) {
-                    due.push((app, thorough));
+                    due.push((target, thorough));
                 }
             }
-            let passes = due.iter().map(|(app, thorough)| async {
-                let outcome = self.pass(&active, app, *thorough, &stop).await;
-                (app.settings.name.clone(), outcome)
-            });
-            let ended = join_all(passes).await;
+            let mut passes = Vec::new();
+            for (target, thorough) in due {
+                let pass = self.pass(&active, target, thorough, &stop);
+                passes.push(async move { (target, pass.await) });
+            }
+            let ended: Vec<_> = stream::iter(passes)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
             // A pass may have taken as long as it liked.
             let now = clock::now();
             gaps.looked(now);
-            for (name, outcome) in ended {
-                if let Some((_, plan)) = plans.get_mut(&name) {
-                    report(&name, plan, &outcome);
+            for (target, outcome) in ended {
+                if let Some((_, plan)) = plans.get_mut(&target.name()) {
+                    report(target, plan, &outcome);
                     plan.ended(&outcome, now);
                 }
             }
@@ -115,29 +143,30 @@ impl Backfill {
         }
     }
 
-    /// Takes the failed list of one app, and asks for the approvals whose end is not known.
+    /// Takes the failed list of one app, or of one organisation of it, and asks for the approvals whose end is not known.
     async fn pass(
         &self,
         active: &Active,
-        app: &App,
+        target: &Target,
         thorough: bool,
         stop: &CancellationToken,
     ) -> Outcome {
-        let taken = self.take(active, app, stop).await;
+        let (app, corp) = (&target.app, target.corp.as_deref());
+        let taken = self.take(active, target, stop).await;
         let mut outcome = match taken {
             Ok(Taken { listed, known }) => {
                 if listed > 0 {
-                    tracing::info!(app = %app.settings.name, listed, known, "failed pushes fetched");
+                    tracing::info!(app = %app.settings.name, corp, listed, known, "failed pushes fetched");
                 }
                 Outcome::Done
             }
             Err(stopped) => Outcome::of(stopped),
         };
         if thorough && !stop.is_cancelled() && !matches!(outcome, Outcome::Later { .. }) {
-            match self.reconcile(active, app, stop).await {
+            match self.reconcile(active, target, stop).await {
                 Ok(0) => {}
                 Ok(ended) => {
-                    tracing::info!(app = %app.settings.name, ended, "approvals ended without an event");
+                    tracing::info!(app = %app.settings.name, corp, ended, "approvals ended without an event");
                 }
                 Err(stopped) => outcome = Outcome::of(stopped),
             }
@@ -150,7 +179,7 @@ impl Backfill {
     async fn take(
         &self,
         active: &Active,
-        app: &App,
+        target: &Target,
         stop: &CancellationToken,
     ) -> Result<Taken, Stopped> {
         let mut taken = Taken::default();
@@ -159,10 +188,10 @@ impl Backfill {
                 break;
             }
             self.ingress.journal.probe(clock::now()).await?;
-            let piece = app.client.callback_failed().await?;
+            let piece = target.client.callback_failed().await?;
             let listed = piece.pushes.len();
             taken.listed += listed;
-            taken.known += self.keep(active, app, piece.pushes, stop).await;
+            taken.known += self.keep(active, target, piece.pushes, stop).await;
             if listed == 0 || !piece.has_more {
                 break;
             }
@@ -174,13 +203,13 @@ impl Backfill {
     async fn keep(
         &self,
         active: &Active,
-        app: &App,
+        target: &Target,
         pushes: Vec<FailedPush>,
         stop: &CancellationToken,
     ) -> usize {
-        let name = &app.settings.name;
+        let name = &target.app.settings.name;
         let mut known = 0;
-        let looks = pushes.iter().map(|push| self.arrived(app, push));
+        let looks = pushes.iter().map(|push| self.arrived(active, target, push));
         let mut open = Vec::new();
         for (push, arrived) in pushes.iter().zip(join_all(looks).await) {
             match arrived {
@@ -225,14 +254,23 @@ impl Backfill {
     }
 
     /// A push of the failed list as an event that arrived; `None` if it arrived before.
-    async fn arrived(&self, app: &App, push: &FailedPush) -> Option<Arrived> {
+    async fn arrived(
+        &self,
+        active: &Active,
+        target: &Target,
+        push: &FailedPush,
+    ) -> Option<Arrived> {
+        let app = &target.app;
+        let raw = with_corp(&push.json, target.corp.as_deref());
         // What the list has is an object with a type, so it reads.
-        let event = Event::parse(&push.json).ok()?;
-        if matches!(event.body, EventBody::UrlCheck) {
+        let event = Event::parse(&raw).ok()?;
+        if matches!(event.body, EventBody::UrlCheck)
+            || self.is_of_suite(active, app, &event, &raw).await
+        {
             return None;
         }
         let dedupe = Dedupe {
-            key: event.dedupe_key(&push.json),
+            key: event.dedupe_key(&raw),
             window: None,
         };
         let content = Content::Dingtalk(event.clone());
@@ -254,11 +292,40 @@ impl Backfill {
         Some(Arrived {
             app: app.settings.name.clone(),
             origin: Origin::Backfill,
-            raw: push.json.clone(),
+            raw,
             content,
             dedupe: Some(dedupe),
         })
     }
+
+    /// Gives what concerns the suite itself to whom it belongs: tickets and codes must not reach the journal.
+    async fn is_of_suite(&self, active: &Active, app: &App, event: &Event, raw: &str) -> bool {
+        let Some(suite) = &app.suite else {
+            return false;
+        };
+        for _ in 0..3 {
+            match suite::take(&self.ingress, active, app, suite, (event, raw)).await {
+                Ok(is_taken) => return is_taken,
+                Err(error) => {
+                    tracing::error!(app = %app.settings.name, %error, "what was fetched of the suite cannot be kept yet");
+                    tokio::time::sleep(TROUBLE).await;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// An entry in the list of an organisation, which does not always name it.
+fn with_corp(json: &str, corp: Option<&str>) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(json);
+    let (Some(corp), Ok(mut value)) = (corp, value) else {
+        return json.to_owned();
+    };
+    if Event::parse(json).is_ok_and(|event| event.corp_id.is_none()) {
+        value["CorpId"] = corp.into();
+    }
+    value.to_string()
 }
 
 /// Whether one of these texts reports the same event.
@@ -269,26 +336,42 @@ fn is_among(event: &Event, texts: &[String]) -> bool {
         .any(|other| event.repeats(&other))
 }
 
+/// The lists that are read: of each app, and of each organisation of a third-party app that can call for it.
+fn targets(active: &Active) -> impl Iterator<Item = Target> {
+    let wanted = active.apps.values().filter(|app| is_wanted(app));
+    wanted.flat_map(|app| {
+        let corps = match &app.suite {
+            None => vec![None],
+            Some(suite) if suite.has_ticket() => suite.corps().into_iter().map(Some).collect(),
+            Some(_) => Vec::new(),
+        };
+        corps.into_iter().map(|corp| Target {
+            app: Arc::clone(app),
+            client: app.client_of(corp.as_deref()),
+            corp,
+        })
+    })
+}
+
 fn is_wanted(app: &App) -> bool {
     let callback = app.settings.callback.as_ref();
-    // The list of a third-party app is one of each organisation.
-    app.suite.is_none()
-        && app.settings.receive.contains(&Receive::Callback)
+    app.settings.receive.contains(&Receive::Callback)
         && callback.is_some_and(|callback| callback.backfill)
 }
 
 /// One line for a trouble, and one when it is over.
-fn report(app: &AppName, plan: &Plan, outcome: &Outcome) {
+fn report(target: &Target, plan: &Plan, outcome: &Outcome) {
+    let (app, corp) = (&target.app.settings.name, target.corp.as_deref());
     match outcome {
-        Outcome::Refused { reason } if !plan.is_refused() => tracing::warn!(%app, reason,
+        Outcome::Refused { reason } if !plan.is_refused() => tracing::warn!(%app, corp, reason,
             "dingtalk does not let the app read its list of failed pushes, which is not logged again; allow it or set callback.backfill = false"),
         Outcome::Later { reason, .. } if !plan.is_failing() => {
-            tracing::warn!(%app, reason, "cannot fetch failed pushes now");
+            tracing::warn!(%app, corp, reason, "cannot fetch failed pushes now");
         }
-        Outcome::Lost { reason } => tracing::error!(%app, reason,
+        Outcome::Lost { reason } => tracing::error!(%app, corp, reason,
             "an answer with failed pushes got lost; what it listed does not come again"),
         Outcome::Done if plan.is_refused() || plan.is_failing() => {
-            tracing::info!(%app, "failed pushes can be fetched again");
+            tracing::info!(%app, corp, "failed pushes can be fetched again");
         }
         _ => {}
     }

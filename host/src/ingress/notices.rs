@@ -127,7 +127,7 @@ async fn turn(active: &Active, timer: &Timer, now: UnixMs) -> Turn {
         return done(None);
     };
     let answer = match active.apps.get(&timer.app) {
-        Some(app) => ask(&app.client, sent.task_id).await,
+        Some(app) => ask(&app.client_of(sent.corp.as_deref()), sent.task_id).await,
         None => Answer::NotYet("belfry.no-app".to_owned()),
     };
     let end = match (answer, sent.next_look(now)) {

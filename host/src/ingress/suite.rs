@@ -135,7 +135,7 @@ impl Register {
 
     async fn take_corp(&self, suite: &Suite, id: &str, corp: &Corp) -> Result<(), KvError> {
         self.put(corp_key(suite, id), Some(corp)).await?;
-        suite.set_agent_id(id, corp.agent_id);
+        suite.add_corp(id, corp.agent_id);
         Ok(())
     }
 
@@ -298,7 +298,7 @@ impl Steward {
             suite.set_ticket(ticket.into(), UnixMs(sent_at));
         }
         for (corp, kept) in self.register.all::<Corp>(&corp_key(suite, "")).await? {
-            suite.set_agent_id(&corp, kept.agent_id);
+            suite.add_corp(&corp, kept.agent_id);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The approval calls: create, get, list, terminate, execute, comment, and the templates.
 
+pub(super) use self::request::ATTACHMENTS;
+
 mod request;
 mod view;
 
@@ -12,7 +14,7 @@ use crate::clock::DAY_MS;
 use crate::options::App;
 use crate::state::World;
 
-use request::{flow, form_values, known_person, people};
+use request::{attachments, flow, form_values, known_person, people};
 use view::describe;
 
 const LIST_SIZE: i64 = 20;
@@ -180,9 +182,11 @@ pub(super) fn execute(world: &mut World, _app: &App, call: &ApiCall) -> Outcome 
         Some("refuse") => Decision::Refuse,
         _ => return Err(Refusal::parameter("result")),
     };
+    let files = attachments(request)?;
     let verdict = Verdict {
         decision,
         remark: request.text("remark").unwrap_or_default(),
+        files: &files,
         now: call.now,
     };
     world
@@ -210,7 +214,7 @@ pub(super) fn comment(world: &mut World, _app: &App, call: &ApiCall) -> Outcome 
                 userid,
                 text,
                 at: call.now,
-                files: attachments(request),
+                files: attachments(request)?,
             },
         )
         .map_err(refuse)?;
@@ -260,14 +264,6 @@ pub(super) fn list_by_user(world: &mut World, _app: &App, call: &ApiCall) -> Out
         result.insert("next_cursor".to_owned(), json!(next));
     }
     Ok(members(json!({"result": result})))
-}
-
-/// The attachments of a `file` member.
-fn attachments(request: Params<'_>) -> Vec<Value> {
-    let files = request
-        .get("file")
-        .and_then(|file| file["attachments"].as_array());
-    files.cloned().unwrap_or_default()
 }
 
 /// `POST /topapi/process/gettodonum`.

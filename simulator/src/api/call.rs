@@ -180,6 +180,13 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// These members.
+    pub(super) fn among(members: &'a Map<String, Value>) -> Self {
+        Self {
+            members: Some(members),
+        }
+    }
+
     /// A member that is there and not null.
     pub(super) fn get(self, name: &str) -> Option<&'a Value> {
         self.members?.get(name).filter(|value| !value.is_null())

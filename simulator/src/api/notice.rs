@@ -1,17 +1,34 @@
 //! Work notices: send, progress, result and recall.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::call::{ApiCall, Params};
 use super::message;
 use super::oapi::{Outcome, Refusal, members};
 use crate::clock::DAY_MS;
-use crate::notices::{Draft, Notice};
+use crate::notices::{Draft, Notice, OWN_A_DAY, THIRD_PARTY_A_DAY};
 use crate::options::App;
 use crate::state::World;
 
-const USERS_A_CALL: usize = 100;
-const DEPARTMENTS_A_CALL: usize = 20;
+/// How many users and departments one call can name.
+struct Room {
+    users: usize,
+    departments: usize,
+}
+
+const ROOM: Room = Room {
+    users: 100,
+    departments: 20,
+};
+const TEMPLATE_ROOM: Room = Room {
+    users: 5000,
+    departments: 500,
+};
+/// People reached by one call, of an app of the company and of a third-party app.
+const REACHED: usize = 5000;
+const REACHED_BY_THIRD_PARTY: usize = 1000;
 
 /// Whom a send is for.
 #[derive(Default)]
@@ -35,19 +52,70 @@ pub(super) fn send(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
     let agent_id = check_agent(app, body)?;
     let msg = body.get("msg").ok_or_else(|| Refusal::parameter("msg"))?;
     message::check(msg).map_err(refuse_message)?;
-    let receivers = receivers(world, app, body, call.now)?;
+    let receivers = receivers(world, app, call, &ROOM)?;
+    Ok(accept(
+        world,
+        app,
+        agent_id,
+        receivers,
+        msg.clone(),
+        call.now,
+    ))
+}
+
+/// `POST /topapi/message/corpconversation/sendbytemplate`, for third-party apps only.
+pub(super) fn send_by_template(world: &mut World, app: &App, call: &ApiCall) -> Outcome {
+    let body = call.members();
+    if !world.suites.has_app(&app.name) {
+        return Err(Refusal::new(60011, "仅第三方企业应用可以调用该接口"));
+    }
+    let agent_id = check_agent(app, body)?;
+    let id = body
+        .text("template_id")
+        .ok_or_else(|| Refusal::parameter("template_id"))?;
+    let values: BTreeMap<String, String> = match body.get("data") {
+        None => BTreeMap::new(),
+        Some(Value::String(text)) => {
+            serde_json::from_str(text).map_err(|_| Refusal::parameter("data"))?
+        }
+        Some(_) => return Err(Refusal::parameter("data")),
+    };
+    let template = world.company.notice_template(id);
+    let template = template.ok_or_else(|| Refusal::parameter("template_id"))?;
+    let text = template
+        .render(&values)
+        .map_err(|name| Refusal::new(40035, format!("不合法的参数: data 缺少 {name}")))?;
+    let msg = json!({"msgtype": "text", "text": {"content": text}});
+    let receivers = receivers(world, app, call, &TEMPLATE_ROOM)?;
+    Ok(accept(world, app, agent_id, receivers, msg, call.now))
+}
+
+fn accept(
+    world: &mut World,
+    app: &App,
+    agent_id: i64,
+    receivers: Receivers,
+    msg: Value,
+    now: i64,
+) -> Map<String, Value> {
+    let is_third_party = world.suites.has_app(&app.name);
     let draft = Draft {
         app: &app.name,
         agent_id,
         people: receivers.people,
         unknown_users: receivers.unknown_users,
         unknown_departments: receivers.unknown_departments,
-        msg: msg.clone(),
+        msg,
+        a_day: if is_third_party {
+            THIRD_PARTY_A_DAY
+        } else {
+            OWN_A_DAY
+        },
     };
-    let notice = world.notices.send(draft, call.now);
+    let notice = world.notices.send(draft, now);
     let (task_id, update) = (notice.task_id, json!(notice));
     world.update("notice", update);
-    Ok(members(json!({"task_id": task_id})))
+    members(json!({"task_id": task_id}))
 }
 
 /// `POST /topapi/message/corpconversation/getsendprogress`.
@@ -145,18 +213,23 @@ fn find<'w>(
 fn receivers(
     world: &mut World,
     app: &App,
-    body: Params<'_>,
-    now: i64,
+    call: &ApiCall,
+    room: &Room,
 ) -> Result<Receivers, Refusal> {
+    let body = call.members();
+    let is_third_party = world.suites.has_app(&app.name);
     let mut found = Receivers::default();
     let to_all = body.flag("to_all_user").unwrap_or(false);
-    let users = comma_list(body, "userid_list", USERS_A_CALL)?;
-    let departments = comma_list(body, "dept_id_list", DEPARTMENTS_A_CALL)?;
+    let users = comma_list(body, "userid_list", room.users)?;
+    let departments = comma_list(body, "dept_id_list", room.departments)?;
     if !to_all && users.is_empty() && departments.is_empty() {
         return Err(Refusal::new(1_430_000, "没有接收者"));
     }
     if to_all {
-        if !world.notices.admit_to_all(&app.name, now) {
+        if is_third_party {
+            return Err(Refusal::new(41028, "第三方应用不能给全员发消息"));
+        }
+        if !world.notices.admit_to_all(&app.name, call.now) {
             return Err(Refusal::new(41045, "企业当天给全员发消息的次数超过上限"));
         }
         for person in &world.company.people {
@@ -181,6 +254,14 @@ fn receivers(
             }
             None => found.unknown_departments.push(id),
         }
+    }
+    let most = if is_third_party {
+        REACHED_BY_THIRD_PARTY
+    } else {
+        REACHED
+    };
+    if found.people.len() > most {
+        return Err(Refusal::new(41029, format!("接收者超过{most}人")));
     }
     Ok(found)
 }

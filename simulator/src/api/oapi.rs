@@ -118,6 +118,9 @@ fn row(path: &str) -> Option<Row> {
             post(Door::Token(contacts::parents_of_department_v2))
         }
         "/topapi/message/corpconversation/asyncsend_v2" => post(Door::Token(notice::send)),
+        "/topapi/message/corpconversation/sendbytemplate" => {
+            post(Door::Token(notice::send_by_template))
+        }
         "/topapi/message/corpconversation/getsendprogress" => post(Door::Token(notice::progress)),
         "/topapi/message/corpconversation/getsendresult" => post(Door::Token(notice::result)),
         "/topapi/message/corpconversation/recall" => post(Door::Token(notice::recall)),
@@ -141,6 +144,7 @@ fn row(path: &str) -> Option<Row> {
         "/topapi/im/chat/scenegroup/update" => post(Door::Token(scene::update_legacy)),
         "/topapi/im/chat/scenegroup/member/add" => post(Door::Token(scene::add_legacy)),
         "/topapi/im/chat/scenegroup/member/delete" => post(Door::Token(scene::remove_legacy)),
+        "/topapi/im/chat/scencegroup/message/send_v2" => post(Door::Token(scene::send)),
         _ => None,
     }
 }

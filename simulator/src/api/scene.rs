@@ -7,6 +7,10 @@ use super::{oapi, v1};
 use crate::options::App;
 use crate::state::World;
 
+pub(super) use self::send::send;
+
+mod send;
+
 const TITLE_CHARS: usize = 30;
 const MEMBERS_A_PAGE: i64 = 100;
 

@@ -1,12 +1,13 @@
 //! Moves an approval through its steps; says what happened and tells nobody.
 
-use super::{Approval, Decision, Happening, Operation, Rule, Status, Step, Task};
+use super::{Approval, AttachedFile, Decision, Happening, Operation, Rule, Status, Step, Task};
 
 /// A decision with its words and its time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Verdict<'a> {
     pub(crate) decision: Decision,
     pub(crate) remark: &'a str,
+    pub(crate) files: &'a [AttachedFile],
     pub(crate) now: i64,
 }
 
@@ -57,6 +58,7 @@ impl Approval {
         let Verdict {
             decision,
             remark,
+            files,
             now,
         } = verdict;
         let task = &mut self.tasks[at];
@@ -75,7 +77,7 @@ impl Approval {
                 "REFUSE"
             },
             remark: remark.to_owned(),
-            files: Vec::new(),
+            files: files.to_vec(),
         });
         let mut happened = vec![Happening::Decided(at)];
         let rule = self.steps[step].rule;

@@ -46,6 +46,7 @@ fn say(
         Verdict {
             decision,
             remark: "",
+            files: &[],
             now: 1,
         },
         last_task,

@@ -62,6 +62,11 @@ fn problems(company: &Company) -> Vec<String> {
         company.templates.iter().map(|it| it.process_code.as_str()),
         &mut found,
     );
+    unique(
+        "notice template",
+        company.notice_templates.iter().map(|it| it.id.as_str()),
+        &mut found,
+    );
     let mut check = |known: bool, place: &dyn Debug, what: &str, name: &dyn Debug| {
         if !known {
             found.push(format!(

@@ -93,6 +93,7 @@ pub(super) async fn decide(
     let verdict = Verdict {
         decision: decide.result,
         remark: &decide.remark,
+        files: &[],
         now: now_ms(),
     };
     let decided =

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use simulator::Suite;
+use simulator::{Options, Suite};
 
 use crate::stage::{Stage, acme};
 
@@ -15,6 +15,11 @@ const CORP: &str = "dingcorp1";
 
 async fn stage() -> Stage {
     let stage = Stage::new().await;
+    set_suite(&stage);
+    stage
+}
+
+fn set_suite(stage: &Stage) {
     let callback = acme(&stage.receiver.address()).callback;
     stage.simulator.set_suites(vec![Suite {
         name: "vendor".to_owned(),
@@ -23,7 +28,6 @@ async fn stage() -> Stage {
         callback,
         corps: vec![CORP.to_owned()],
     }]);
-    stage
 }
 
 /// Turns a wheel and gives the event that came of it.
@@ -114,6 +118,101 @@ async fn a_company_authorises_and_is_called_for() {
     turn(&stage, "relieve").await;
     let late = signed(&stage, "/service/get_corp_token", &ticket, right).await;
     assert_eq!(late["errcode"], 41030);
+}
+
+/// A token of the app in the company, which has authorised it.
+async fn corp_token(stage: &Stage) -> String {
+    let event = turn(stage, "ticket").await;
+    let ticket = event["SuiteTicket"].as_str().unwrap().to_owned();
+    let event = turn(stage, "authorize").await;
+    let token = suite_token(stage, &ticket).await;
+    let token = token["suite_access_token"].as_str().unwrap();
+    let path = |name: &str| format!("/service/{name}?suite_access_token={token}");
+    let code = json!({"tmp_auth_code": event["AuthCode"]});
+    let exchanged = stage.post(&path("get_permanent_code"), code).await;
+    let activate = json!({"suite_key": "suitekey", "auth_corpid": CORP, "permanent_code": exchanged["permanent_code"]});
+    stage.post(&path("activate_suite"), activate).await;
+    let right = (now(), "suite-secret");
+    let given = signed(stage, "/service/get_corp_token", &ticket, right).await;
+    given["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn third_party_apps_send_notices_by_template() {
+    let stage = stage().await;
+    let token = corp_token(&stage).await;
+    let family = "/topapi/message/corpconversation";
+    let send = async |body: Value| {
+        let path = format!("{family}/sendbytemplate?access_token={token}");
+        stage.post(&path, body).await
+    };
+    let whole = json!({"agent_id": 2001, "template_id": "order-ready", "userid_list": "alice,ghost", "dept_id_list": "21",
+        "data": "{\"name\":\"林爱丽\",\"order\":\"7\"}"});
+    let sent = send(whole.clone()).await;
+    assert_eq!(sent["errcode"], 0, "{sent}");
+    let notices = stage.get("/_sim/notices").await;
+    assert_eq!(notices[0]["taskId"], sent["task_id"]);
+    assert_eq!(notices[0]["receivers"], json!(["alice", "dave"]));
+    assert_eq!(
+        notices[0]["msg"]["text"]["content"],
+        "林爱丽，您的订单 7 已备好。"
+    );
+    let ask = json!({"agent_id": 2001, "task_id": sent["task_id"]});
+    let result = stage
+        .post(&format!("{family}/getsendresult?access_token={token}"), ask)
+        .await;
+    assert_eq!(
+        result["send_result"]["invalid_user_id_list"],
+        json!(["ghost"])
+    );
+    for (name, value, code) in [
+        ("agent_id", json!(1001), 40056),
+        ("template_id", json!(null), 40035),
+        ("template_id", json!("nosuch"), 40035),
+        ("data", json!({"name": "x", "order": "7"}), 40035),
+        ("data", json!("{\"name\":\"x\"}"), 40035),
+        ("data", json!("{\"name\":\"x\",\"order\":7}"), 40035),
+        ("userid_list", json!(vec!["alice"; 5001].join(",")), 40035),
+    ] {
+        let mut body = whole.clone();
+        body[name] = value;
+        assert_eq!(send(body.clone()).await["errcode"], code, "{name}");
+    }
+    let nobody = json!({"agent_id": 2001, "template_id": "order-ready", "data": whole["data"]});
+    assert_eq!(send(nobody).await["errcode"], 1_430_000);
+    // A third-party app cannot send to everybody, and an app of the company has no templates.
+    let everybody = json!({"agent_id": 2001, "to_all_user": true, "msg": {"msgtype": "text", "text": {"content": "x"}}});
+    let path = format!("{family}/asyncsend_v2?access_token={token}");
+    assert_eq!(stage.post(&path, everybody).await["errcode"], 41028);
+    let own = json!({"agent_id": 1001, "template_id": "order-ready", "userid_list": "alice", "data": "{}"});
+    let refused = stage.call(&format!("{family}/sendbytemplate"), own).await;
+    assert_eq!(
+        (&refused["errcode"], &refused["sub_code"]),
+        (&json!(88), &json!("60011"))
+    );
+}
+
+#[tokio::test]
+async fn a_third_party_app_reaches_a_person_a_hundred_times_a_day() {
+    let stage = Stage::with(Options {
+        rate_limit: None,
+        ..Options::default()
+    })
+    .await;
+    set_suite(&stage);
+    let token = corp_token(&stage).await;
+    let path = format!("/topapi/message/corpconversation/sendbytemplate?access_token={token}");
+    for order in 0..101 {
+        let data = json!({"name": "x", "order": order.to_string()}).to_string();
+        let body = json!({"agent_id": 2001, "template_id": "order-ready", "userid_list": "alice", "data": data});
+        assert_eq!(stage.post(&path, body).await["errcode"], 0);
+    }
+    let notices = stage.get("/_sim/notices").await;
+    assert_eq!(notices[99]["receivers"], json!(["alice"]));
+    assert_eq!(
+        notices[100]["dropped"],
+        json!([{"userid": "alice", "code": 143_105}])
+    );
 }
 
 #[tokio::test]

@@ -125,6 +125,8 @@ def main():
     contacts(client)
     media(client)
     notice(client, int(options.agent_id))
+    scene(base, client, options.app_key)
+    decided(client)
     instance = approval(client, int(options.agent_id))
     crypto = DingTalkCrypto(options.token, options.aes_key, options.receive_id)
     callback(base, options, Receiver(int(options.callback_port), crypto), instance)
@@ -200,8 +202,46 @@ def notice(client, agent_id):
     result = client.message.getsendresult(agent_id, again)
     check("the same again is dropped silently", result["forbidden_list"][0]["code"] == "143106")
     client.message.recall(agent_id, task)
+    by_template = {"agent_id": agent_id, "template_id": "order-ready", "userid_list": "alice", "data": "{}"}
+    check("a notice by template is for third-party apps",
+          refused(lambda: client.top_request("dingtalk.oapi.message.corpconversation.sendbytemplate", by_template)) == 88)
     check("another agent id is refused with 40056",
           refused(lambda: client.message.asyncsend_v2(TextBody("x"), agent_id + 1, ["alice"])) == 40056)
+
+
+def scene(base, client, robot):
+    """The SDK has no functions for groups of a template; its TOP request makes the calls."""
+    made = client.top_request("dingtalk.oapi.im.chat.scenegroup.create", {
+        "title": "SDK 场景群", "template_id": "t1", "owner_user_id": "alice", "user_ids": "bob"})
+    group = made["result"]["open_conversation_id"]
+    message = {
+        "robot_code": robot, "target_open_conversation_id": group, "msg_template_id": "inner_app_template_text",
+        "msg_param_map": json.dumps({"content": "你好 @bob"}), "at_users": "bob",
+    }
+    send = "dingtalk.oapi.im.chat.scencegroup.message.send_v2"
+    sent = client.top_request(send, message)
+    check("a message of a template has an id", bool(sent["open_msg_id"]))
+    groups = requests.get(base + "/_sim/groups").json()
+    shown = next(entry for entry in groups if entry["id"] == group)["messages"][0]
+    check("and calls somebody", (shown["content"]["content"], shown["mentions"]) == ("你好 @bob", ["bob"]))
+    unknown = dict(message, msg_template_id="nosuch")
+    check("an unknown template is refused with 660024", refused(lambda: client.top_request(send, unknown)) == 660024)
+
+
+def decided(client):
+    form = OrderedDict([("请假天数", "1")])
+    instance = client.bpms.processinstance_create("PROC-LEAVE", "alice", -1, form_component_values=form, approvers=["bob"])
+    task = client.bpms.processinstance_get(instance)["tasks"][0]["taskid"]
+    file = {"space_id": "2001", "file_id": "f1", "file_name": "a.pdf", "file_size": "10", "file_type": "pdf"}
+    execute = {"process_instance_id": instance, "task_id": task, "actioner_userid": "bob", "result": "agree",
+               "remark": "见附件", "file": {"photos": [], "attachments": [file]}}
+    client.top_request("dingtalk.oapi.process.instance.execute", {"request": execute})
+    records = client.bpms.processinstance_get(instance)["operation_records"]
+    check("a decision has its file",
+          [(record["remark"], record["attachments"][0]["file_id"]) for record in records if record["attachments"]]
+          == [("见附件", "f1")])
+    check("nothing waits for its approver any more", client.bpms.dingtalk_oapi_process_gettodonum("bob")["count"] == 0)
+    check("templates are listed", len(client.bpms.process_listbyuserid("alice")["result"]["process_list"]) == 3)
 
 
 def approval(client, agent_id):

@@ -59,7 +59,26 @@ const get = (processInstanceId) =>
   );
 check("it is read as it was started", (await get(instance)).body.result.status === "RUNNING");
 check("an unknown approval is refused", (await refused(() => get("nosuch"))) === "processInstanceNotExist");
-const end = new workflow.TerminateProcessInstanceRequest({ processInstanceId: instance, isSystem: true });
+const { taskId, userId } = (await get(instance)).body.result.tasks[0];
+const decide = new workflow.ExecuteProcessInstanceRequest({
+  processInstanceId: instance, taskId, actionerUserId: userId, result: "refuse", remark: "见附件",
+  file: new workflow.ExecuteProcessInstanceRequestFile({
+    photos: [],
+    attachments: [new workflow.ExecuteProcessInstanceRequestFileAttachments({
+      spaceId: "2001", fileId: "f1", fileName: "a.pdf", fileSize: "10", fileType: "pdf",
+    })],
+  }),
+});
+const other = (await flow.startProcessInstanceWithOptions(start, headers(workflow.StartProcessInstanceHeaders), runtime)).body.instanceId;
+await flow.executeProcessInstanceWithOptions(decide, headers(workflow.ExecuteProcessInstanceHeaders), runtime);
+const refusedOne = (await get(instance)).body.result;
+check("a step is decided", refusedOne.result === "refuse");
+check("with its file", refusedOne.operationRecords.some((record) => record.attachments?.[0]?.fileId === "f1"));
+const form = await flow.querySchemaByProcessCodeWithOptions(
+  new workflow.QuerySchemaByProcessCodeRequest({ processCode: "PROC-FORM" }), headers(workflow.QuerySchemaByProcessCodeHeaders), runtime,
+);
+check("a form tells its controls", form.body.result.schemaContent.items[0].props.label === "事由");
+const end = new workflow.TerminateProcessInstanceRequest({ processInstanceId: other, isSystem: true });
 check(
   "it cannot be withdrawn in its first 15 seconds",
   (await refused(() =>

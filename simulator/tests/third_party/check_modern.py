@@ -11,6 +11,7 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from alibabacloud_dingtalk.im_1_0 import client as im_client, models as im
 from alibabacloud_dingtalk.oauth2_1_0 import client as oauth_client, models as oauth
 from alibabacloud_dingtalk.robot_1_0 import client as robot_client, models as robot
 from alibabacloud_dingtalk.workflow_1_0 import client as workflow_client, models as workflow
@@ -85,17 +86,56 @@ def main():
     check("it is listed", instance in listed.body.result.list)
     task = read.tasks[0]
     decide = workflow.ExecuteProcessInstanceRequest(
-        process_instance_id=instance, task_id=task.task_id, actioner_user_id=task.user_id, result="agree",
+        process_instance_id=instance, task_id=task.task_id, actioner_user_id=task.user_id, result="agree", remark="见附件",
+        file=workflow.ExecuteProcessInstanceRequestFile(photos=[], attachments=[
+            workflow.ExecuteProcessInstanceRequestFileAttachments(
+                space_id="2001", file_id="f1", file_name="a.pdf", file_size="10", file_type="pdf"),
+        ]),
     )
     flow.execute_process_instance_with_options(decide, headers(workflow, "ExecuteProcessInstance"), runtime)
     read = flow.get_process_instance_with_options(get, headers(workflow, "GetProcessInstance"), runtime).body.result
     check("a step is decided", read.tasks[0].result == "AGREE")
+    files = [record.attachments[0].file_id for record in read.operation_records if record.attachments]
+    check("with its file", files == ["f1"])
+    comment = workflow.AddProcessInstanceCommentRequest(
+        process_instance_id=instance, comment_user_id="bob", text="收到",
+    )
+    flow.add_process_instance_comment_with_options(comment, headers(workflow, "AddProcessInstanceComment"), runtime)
+    read = flow.get_process_instance_with_options(get, headers(workflow, "GetProcessInstance"), runtime).body.result
+    check("a comment is in its history", read.operation_records[-1].remark == "收到")
+    schema = workflow.QuerySchemaByProcessCodeRequest(process_code="PROC-FORM")
+    schema = flow.query_schema_by_process_code_with_options(
+        schema, headers(workflow, "QuerySchemaByProcessCode"), runtime).body.result
+    first = schema.schema_content.items[0]
+    check("a form tells its controls", (schema.name, first.component_name, first.props.required)
+          == ("示例表单", "TextField", True))
+    todo = workflow.GetUserTodoTaskSumRequest(user_id="manager")
+    todo = flow.get_user_todo_task_sum_with_options(todo, headers(workflow, "GetUserTodoTaskSum"), runtime).body.result
+    check("what waits for a person is counted", todo == 0)
+    by_name = workflow.GetProcessCodeByNameRequest(name="请假")
+    by_name = flow.get_process_code_by_name_with_options(by_name, headers(workflow, "GetProcessCodeByName"), runtime)
+    check("a template is found by its name", by_name.body.result.process_code == "PROC-LEAVE")
     unknown = workflow.GetProcessInstanceRequest(process_instance_id="nosuch")
     check(
         "an unknown approval is refused",
         refused(lambda: flow.get_process_instance_with_options(
             unknown, headers(workflow, "GetProcessInstance"), runtime)) == "processInstanceNotExist",
     )
+
+    chats = im_client.Client(config)
+    scene = im.CreateSceneGroupRequest(
+        title="场景群", template_id="t1", owner_user_id="alice", user_ids=["bob"], uuid="sdk-1",
+    )
+    create = lambda: chats.create_scene_group_with_options(scene, headers(im, "CreateSceneGroup"), runtime).body
+    group = create().open_conversation_id
+    check("a group is made of a template once for one word", bool(group) and create().open_conversation_id == group)
+    join = im.AddSceneGroupMemberRequest(open_conversation_id=group, user_ids=["carol"])
+    chats.add_scene_group_member_with_options(join, headers(im, "AddSceneGroupMember"), runtime)
+    leave = im.RemoveSceneGroupMemberRequest(open_conversation_id=group, user_ids=["bob"])
+    chats.remove_scene_group_member_with_options(leave, headers(im, "RemoveSceneGroupMember"), runtime)
+    listed = im.GetSceneGroupMembersRequest(open_conversation_id=group, cursor="0", size=10)
+    listed = chats.get_scene_group_members_with_options(listed, headers(im, "GetSceneGroupMembers"), runtime).body
+    check("its members change", listed.member_user_ids == ["alice", "carol"])
 
     bot = robot_client.Client(config)
     text = json.dumps({"content": "你好"})

@@ -1,6 +1,6 @@
 //! What DingTalk surely refuses of an approval is not sent.
 
-use super::{Comment, Field, Listing, NewInstance, Redirection, Step, StepRule};
+use super::{Comment, Field, Files, Listing, NewInstance, Redirection, Step, StepRule, Verdict};
 use crate::client::{invalid, limit};
 use crate::{ApiError, ApiStyle};
 
@@ -8,6 +8,7 @@ use crate::{ApiError, ApiStyle};
 pub(super) const VALUE_CHARS: usize = 65_535;
 const REMARK_CHARS: usize = 1024;
 const REDIRECT_CHARS: usize = 256;
+const ATTACHMENTS: usize = 20;
 const SPAN_DAYS: i64 = 120;
 
 /// How many of each thing a new instance can have.
@@ -78,7 +79,23 @@ pub(super) fn comment(comment: &Comment) -> Result<(), ApiError> {
     instance_id(&comment.instance_id)?;
     user_id(&comment.user_id)?;
     limit::text("the comment", &comment.text, REMARK_CHARS)?;
-    limit::at_most("attachments", comment.files.attachments.len(), 20)
+    files(&comment.files)
+}
+
+pub(super) fn verdict(verdict: &Verdict) -> Result<(), ApiError> {
+    instance_id(&verdict.instance_id)?;
+    user_id(&verdict.approver)?;
+    remark(&verdict.remark)?;
+    files(&verdict.files)
+}
+
+fn files(files: &Files) -> Result<(), ApiError> {
+    limit::at_most("attachments", files.attachments.len(), ATTACHMENTS)?;
+    for file in &files.attachments {
+        limit::given("the space of an attachment", &file.space_id)?;
+        limit::given("the file id of an attachment", &file.file_id)?;
+    }
+    Ok(())
 }
 
 pub(super) fn redirection(redirection: &Redirection) -> Result<(), ApiError> {

@@ -83,16 +83,31 @@ fn option(text: String) -> String {
 impl Form {
     /// Finds the first field that DingTalk would refuse: of no control, missing, or against the rules of its control.
     pub fn check(&self, fields: &[Field]) -> Result<(), FieldError> {
-        fit(&self.controls, fields)
+        fit(&self.controls, fields, Strangers::Refused)
+    }
+
+    /// As [`Form::check`], but fields of no control pass: some controls bring more fields than their form tells.
+    pub(super) fn refuse(&self, fields: &[Field]) -> Result<(), FieldError> {
+        fit(&self.controls, fields, Strangers::Pass)
     }
 }
 
-fn fit(controls: &[Control], fields: &[Field]) -> Result<(), FieldError> {
+/// What becomes of fields of no control.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    Refused,
+    Pass,
+}
+
+fn fit(controls: &[Control], fields: &[Field], strangers: Strangers) -> Result<(), FieldError> {
     for field in fields {
         let broken = |rule: String| FieldError::new(&field.name, rule);
         let named = controls
             .iter()
             .find(|control| control.is_named(&field.name));
+        if named.is_none() && strangers == Strangers::Pass {
+            continue;
+        }
         let control = named.ok_or_else(|| {
             let labels: Vec<_> = controls
                 .iter()
@@ -104,7 +119,7 @@ fn fit(controls: &[Control], fields: &[Field]) -> Result<(), FieldError> {
             ))
         })?;
         if !field.value.is_empty() {
-            control.fits(&field.value).map_err(broken)?;
+            control.fits(&field.value, strangers).map_err(broken)?;
         }
     }
     let is_filled = |control: &Control| {
@@ -140,7 +155,7 @@ impl Control {
     }
 
     /// Whether a value follows the rules of the control, or the rule that it breaks.
-    fn fits(&self, value: &str) -> Result<(), String> {
+    fn fits(&self, value: &str, strangers: Strangers) -> Result<(), String> {
         match self.kind.as_str() {
             "NumberField" | "MoneyField" => decimal(value),
             "DDSelectField" => self.has_option(value),
@@ -156,7 +171,7 @@ impl Control {
             "DDPhotoField" | "RelateField" => texts(value, 9),
             "InnerContactField" => texts(value, usize::MAX),
             "DDAttachment" => list(value).map(|_| ()),
-            "TableField" => self.rows(value),
+            "TableField" => self.rows(value, strangers),
             "TextNote" => Err("is a note and takes no value".to_owned()),
             _ => Ok(()),
         }
@@ -172,7 +187,7 @@ impl Control {
         ))
     }
 
-    fn rows(&self, value: &str) -> Result<(), String> {
+    fn rows(&self, value: &str, strangers: Strangers) -> Result<(), String> {
         for row in list(value)? {
             let cells = row.as_array().into_iter().flatten();
             let cells: Option<Vec<Field>> = cells
@@ -187,7 +202,7 @@ impl Control {
                 .filter(|_| row.is_array())
                 .ok_or("is not rows of cells with name and value")?;
             if !self.children.is_empty() {
-                fit(&self.children, &cells)
+                fit(&self.children, &cells, strangers)
                     .map_err(|error| format!("has a row in which {error}"))?;
             }
         }

@@ -2,14 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::attachment::{AttachedFile, Files};
+use super::attachment::Files;
 use super::{
-    Comment, Field, Instance, InstanceRecord, InstanceTask, Listing, NewInstance, Page, Step,
-    Verdict, decision, rule, status, word,
+    Comment, Field, Instance, Listing, NewInstance, Page, Step, Verdict, read, rule, word,
 };
 use crate::client::{comma_joined, number};
 use crate::error::Effect;
-use crate::members::Members;
 use crate::{ApiError, Client, UnixMs};
 
 impl Client {
@@ -41,25 +39,8 @@ impl Client {
         let answer = self
             .oapi("/topapi/processinstance/get", body, Effect::Read)
             .await?;
-        let instance = answer.object("process_instance")?;
-        let time = |name| instance.text(name).as_deref().and_then(beijing_time);
-        let status = instance.text("status").as_deref().and_then(status);
-        Ok(Instance {
-            title: instance.text("title").unwrap_or_default(),
-            status: status.ok_or_else(|| answer.lacks("process_instance.status"))?,
-            decision: decision(instance.text("result").as_deref()),
-            originator: instance.text("originator_userid").unwrap_or_default(),
-            originator_dept: instance.text("originator_dept_id"),
-            business_id: instance.text("business_id"),
-            fields: instance
-                .objects("form_component_values")
-                .map(field)
-                .collect(),
-            tasks: instance.objects("tasks").map(task).collect(),
-            records: instance.objects("operation_records").map(record).collect(),
-            created_at: time("create_time"),
-            finished_at: time("finish_time"),
-        })
+        read::instance(answer.object("process_instance")?, beijing_time)
+            .ok_or_else(|| answer.lacks("process_instance.status"))
     }
 
     pub(super) async fn legacy_list_ids(&self, listing: &Listing) -> Result<Page, ApiError> {
@@ -105,13 +86,16 @@ impl Client {
     }
 
     pub(super) async fn legacy_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        let request = json!({
+        let mut request = json!({
             "process_instance_id": verdict.instance_id,
             "task_id": number("task id", &verdict.task_id)?,
             "actioner_userid": verdict.approver,
             "result": word(verdict.decision),
             "remark": verdict.remark,
         });
+        if !verdict.files.is_empty() {
+            request["file"] = files(&verdict.files);
+        }
         self.legacy_act("execute", request).await
     }
 
@@ -168,41 +152,6 @@ fn files(files: &Files) -> Value {
         })
     });
     json!({"photos": files.photos, "attachments": attachments.collect::<Vec<_>>()})
-}
-
-fn field(field: Members<'_>) -> Field {
-    Field {
-        name: field.text("name").unwrap_or_default(),
-        value: field.text("value").unwrap_or_default(),
-    }
-}
-
-fn task(task: Members<'_>) -> InstanceTask {
-    InstanceTask {
-        task_id: task.text("taskid").unwrap_or_default(),
-        approver: task.text("userid").unwrap_or_default(),
-        status: task.text("task_status").unwrap_or_default(),
-        outcome: task.text("task_result").unwrap_or_default(),
-    }
-}
-
-fn record(record: Members<'_>) -> InstanceRecord {
-    InstanceRecord {
-        user_id: record.text("userid").unwrap_or_default(),
-        at: record.text("date").as_deref().and_then(beijing_time),
-        kind: record.text("operation_type").unwrap_or_default(),
-        outcome: record.text("operation_result").unwrap_or_default(),
-        remark: record.text("remark").unwrap_or_default(),
-        files: record
-            .objects("attachments")
-            .map(|file| AttachedFile {
-                file_id: file.text("file_id").unwrap_or_default(),
-                name: file.text("file_name").unwrap_or_default(),
-                kind: file.text("file_type").unwrap_or_default(),
-                size: file.text("file_size").unwrap_or_default(),
-            })
-            .collect(),
-    }
 }
 
 /// `yyyy-MM-dd HH:mm:ss` as clocks in Beijing show it, which have not been put forward or back since 1991.

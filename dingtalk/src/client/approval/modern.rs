@@ -2,14 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::attachment::{AttachedFile, Files};
+use super::attachment::Files;
 use super::{
-    Comment, Field, Instance, InstanceRecord, InstanceTask, Listing, NewInstance, Page,
-    Redirection, Verdict, decision, rule, status, word,
+    Comment, Instance, Listing, NewInstance, Page, Redirection, Verdict, read, rule, word,
 };
 use crate::client::number;
 use crate::error::Effect;
-use crate::members::Members;
 use crate::{ApiError, Client, UnixMs};
 
 const INSTANCES: &str = "/v1.0/workflow/processInstances";
@@ -49,22 +47,8 @@ impl Client {
         let query = [("processInstanceId", instance_id)];
         let answer = self.api_get(INSTANCES, &query).await?;
         answer.accepted()?;
-        let instance = answer.object("result")?;
-        let time = |name| instance.text(name).as_deref().and_then(minute);
-        let status = instance.text("status").as_deref().and_then(status);
-        Ok(Instance {
-            title: instance.text("title").unwrap_or_default(),
-            status: status.ok_or_else(|| answer.lacks("result.status"))?,
-            decision: decision(instance.text("result").as_deref()),
-            originator: instance.text("originatorUserId").unwrap_or_default(),
-            originator_dept: instance.text("originatorDeptId"),
-            business_id: instance.text("businessId"),
-            fields: instance.objects("formComponentValues").map(field).collect(),
-            tasks: instance.objects("tasks").map(task).collect(),
-            records: instance.objects("operationRecords").map(record).collect(),
-            created_at: time("createTime"),
-            finished_at: time("finishTime"),
-        })
+        read::instance(answer.object("result")?, minute)
+            .ok_or_else(|| answer.lacks("result.status"))
     }
 
     pub(super) async fn modern_list_ids(&self, listing: &Listing) -> Result<Page, ApiError> {
@@ -112,13 +96,16 @@ impl Client {
     }
 
     pub(super) async fn modern_execute(&self, verdict: &Verdict) -> Result<(), ApiError> {
-        let body = json!({
+        let mut body = json!({
             "processInstanceId": verdict.instance_id,
             "taskId": number("task id", &verdict.task_id)?,
             "actionerUserId": verdict.approver,
             "result": word(verdict.decision),
             "remark": verdict.remark,
         });
+        if !verdict.files.is_empty() {
+            body["file"] = files(&verdict.files);
+        }
         self.modern_act("processInstances/execute", &body).await
     }
 
@@ -172,41 +159,6 @@ fn files(files: &Files) -> Value {
         })
     });
     json!({"photos": files.photos, "attachments": attachments.collect::<Vec<_>>()})
-}
-
-fn field(field: Members<'_>) -> Field {
-    Field {
-        name: field.text("name").unwrap_or_default(),
-        value: field.text("value").unwrap_or_default(),
-    }
-}
-
-fn task(task: Members<'_>) -> InstanceTask {
-    InstanceTask {
-        task_id: task.text("taskId").unwrap_or_default(),
-        approver: task.text("userId").unwrap_or_default(),
-        status: task.text("status").unwrap_or_default(),
-        outcome: task.text("result").unwrap_or_default(),
-    }
-}
-
-fn record(record: Members<'_>) -> InstanceRecord {
-    InstanceRecord {
-        user_id: record.text("userId").unwrap_or_default(),
-        at: record.text("date").as_deref().and_then(minute),
-        kind: record.text("type").unwrap_or_default(),
-        outcome: record.text("result").unwrap_or_default(),
-        remark: record.text("remark").unwrap_or_default(),
-        files: record
-            .objects("attachments")
-            .map(|file| AttachedFile {
-                file_id: file.text("fileId").unwrap_or_default(),
-                name: file.text("fileName").unwrap_or_default(),
-                kind: file.text("fileType").unwrap_or_default(),
-                size: file.text("fileSize").unwrap_or_default(),
-            })
-            .collect(),
-    }
 }
 
 /// `2022-08-31T11:52Z`: there are no seconds, which many readers of ISO 8601 refuse.

@@ -1,5 +1,7 @@
 //! Groups made from a template (场景群).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::CreatedChat;
@@ -34,6 +36,28 @@ pub struct SceneChanges {
     pub title: Option<String>,
     /// A new owner.
     pub owner: Option<String>,
+}
+
+/// People that one message can mention.
+const MENTIONED: usize = 50;
+
+/// A message of a template to such a group. It is the only call to a group that mentions people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SceneMessage {
+    /// The group's robot; the app's own when absent.
+    pub robot_code: Option<String>,
+    /// The template, such as `inner_app_template_markdown`.
+    pub template_id: String,
+    /// Values for its places.
+    pub values: BTreeMap<String, String>,
+    /// Media ids for its pictures; no place may be in both.
+    pub media: BTreeMap<String, String>,
+    /// Whom it calls by name, at most 50 people.
+    pub mentions: Vec<String>,
+    /// Whether it calls everybody.
+    pub mention_all: bool,
+    /// Who alone sees it; empty for all members.
+    pub receivers: Vec<String>,
 }
 
 /// Members of a group.
@@ -107,6 +131,50 @@ impl Client {
     ) -> Result<(), ApiError> {
         self.scene_members("member/delete", conversation_id, users)
             .await
+    }
+
+    /// Sends a message of a template to such a group and answers with the key by which
+    /// [`Client::robot_group_state`] knows it. Only the older API has the call.
+    pub async fn scene_send(
+        &self,
+        conversation_id: &str,
+        message: &SceneMessage,
+    ) -> Result<String, ApiError> {
+        limit::given("the conversation id", conversation_id)?;
+        limit::given("the template id", &message.template_id)?;
+        limit::at_most("people to mention", message.mentions.len(), MENTIONED)?;
+        if let Some(name) = message
+            .values
+            .keys()
+            .find(|name| message.media.contains_key(*name))
+        {
+            return Err(invalid(format!(
+                "the place {name:?} has a value and a media id"
+            )));
+        }
+        let robot = &self.inner.credentials.robot_code;
+        let mut body = json!({
+            "robot_code": message.robot_code.as_ref().unwrap_or(robot),
+            "target_open_conversation_id": conversation_id,
+            "msg_template_id": message.template_id,
+            "msg_param_map": json!(message.values).to_string(),
+            "is_at_all": message.mention_all,
+        });
+        if !message.media.is_empty() {
+            body["msg_media_id_param_map"] = json!(json!(message.media).to_string());
+        }
+        for (name, people) in [
+            ("at_users", &message.mentions),
+            ("receiver_user_ids", &message.receivers),
+        ] {
+            if !people.is_empty() {
+                body[name] = json!(comma_joined("user id", people)?);
+            }
+        }
+        // The spelling is DingTalk's.
+        let path = "/topapi/im/chat/scencegroup/message/send_v2";
+        let answer = self.oapi(path, body, Effect::Write).await?;
+        answer.text("open_msg_id")
     }
 
     /// Lists the members of such a group, 1 to 100 a page. Only the newer API has the call.

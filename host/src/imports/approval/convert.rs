@@ -74,6 +74,13 @@ pub(super) fn to_guest(instance: dingtalk::Instance) -> Instance {
     }
 }
 
+pub(super) fn decision(decision: Decision) -> dingtalk::Decision {
+    match decision {
+        Decision::Agree => dingtalk::Decision::Agree,
+        Decision::Refuse => dingtalk::Decision::Refuse,
+    }
+}
+
 pub(super) fn field_to_guest(field: dingtalk::Field) -> Field {
     Field {
         name: field.name,

@@ -6,8 +6,8 @@ use dingtalk::{ApiError, Decision, Event, Instance, InstanceStatus};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrived, Backfill, Stopped};
-use crate::active::{Active, App};
+use super::{Arrived, Backfill, Stopped, Target};
+use crate::active::Active;
 use crate::clock;
 use crate::event::{Content, Origin};
 use crate::journal::{Dedupe, StartedApproval};
@@ -23,12 +23,17 @@ impl Backfill {
     pub(super) async fn reconcile(
         &self,
         active: &Active,
-        app: &App,
+        target: &Target,
         stop: &CancellationToken,
     ) -> Result<usize, Stopped> {
+        let Target { app, corp, client } = target;
         let name = &app.settings.name;
         let since = clock::earlier(clock::now(), REACH);
-        let open = self.journal.open_approvals(name, since).await?;
+        let mut open = self.journal.open_approvals(name, since).await?;
+        if corp.is_some() {
+            open.retain(|started| started.corp_id == *corp);
+        }
+        let corp_id = corp.as_deref().unwrap_or(&app.settings.corp_id);
         if open.len() > MOST {
             tracing::warn!(app = %name, open = open.len(), asked = MOST, "only some of the open approvals are asked for");
         }
@@ -37,13 +42,13 @@ impl Backfill {
             if stop.is_cancelled() {
                 break;
             }
-            let instance = match app.client.approval_get(&started.instance_id).await {
+            let instance = match client.approval_get(&started.instance_id).await {
                 Ok(instance) => instance,
                 // It is gone, or of another app by now; there is no end to tell.
                 Err(ApiError::NotFound { .. } | ApiError::Invalid { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let Some(end) = end_of(started, &instance, &app.settings.corp_id) else {
+            let Some(end) = end_of(started, &instance, corp_id) else {
                 continue;
             };
             let raw = end.to_string();

@@ -130,6 +130,7 @@ fn the_end_of_an_approval_reads_like_its_push_and_has_its_key() {
     let started = StartedApproval {
         instance_id: "i-1".to_owned(),
         process_code: Some("PROC-1".to_owned()),
+        corp_id: None,
     };
     let instance = |status, decision| Instance {
         title: "t".to_owned(),

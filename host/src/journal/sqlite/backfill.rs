@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SqliteJournal;
 use crate::clock::UnixMs;
-use crate::event::Kind;
+use crate::event::{Content, Kind, Origin};
 use crate::function::Function;
 use crate::ids::{AppName, EventId};
 use crate::journal::JournalError;
@@ -23,6 +23,8 @@ pub struct StartedApproval {
     pub instance_id: String,
     /// Its template, where the record of the call still has it.
     pub process_code: Option<String>,
+    /// The organisation that the event was of at which it was started.
+    pub corp_id: Option<String>,
 }
 
 impl SqliteJournal {
@@ -80,7 +82,8 @@ fn open_approvals(
         "SELECT event, arguments, answer FROM effect
          WHERE event >= ?1 AND function = ?2 AND fate = 'done' AND answer IS NOT NULL",
     )?;
-    let mut app_of = connection.prepare_cached("SELECT app FROM event WHERE seq = ?1")?;
+    let mut event_of =
+        connection.prepare_cached("SELECT app, origin, raw FROM event WHERE seq = ?1")?;
     // A key in memory is a fingerprint; the event has the key itself.
     let mut known = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM event WHERE seq = ?1 AND app = ?2 AND dedupe = ?3)",
@@ -89,17 +92,19 @@ fn open_approvals(
     let mut open = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let event = EventId::from_bytes(row.get(0)?);
-        let of: Option<String> = app_of
-            .query_row([event.order()], |row| row.get(0))
+        let of: Option<(String, String, String)> = event_of
+            .query_row([event.order()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         let answer: String = row.get(2)?;
         // A call that was repeated answers as the first one did; the plugin was told the id of the instance.
         let Ok(Ok(instance_id)) = serde_json::from_str::<Told>(&answer) else {
             continue;
         };
-        if of.as_deref() != Some(app.as_str()) {
+        let Some((_, origin, raw)) = of.filter(|(of, ..)| of == app.as_str()) else {
             continue;
-        }
+        };
         let end = dingtalk::approval_end_key(&instance_id);
         let mut has_ended = false;
         for seq in events_of(&end) {
@@ -109,17 +114,20 @@ fn open_approvals(
         }
         if !has_ended {
             let arguments: Option<String> = row.get(1)?;
-            open.entry(instance_id)
-                .or_insert(arguments.and_then(|text| process_code(&text)));
+            open.entry(instance_id.clone())
+                .or_insert_with(|| StartedApproval {
+                    instance_id,
+                    process_code: arguments.and_then(|text| process_code(&text)),
+                    corp_id: corp_id(&origin, &raw),
+                });
         }
     }
-    let open = open.into_iter();
-    Ok(open
-        .map(|(instance_id, process_code)| StartedApproval {
-            instance_id,
-            process_code,
-        })
-        .collect())
+    Ok(open.into_values().collect())
+}
+
+fn corp_id(origin: &str, raw: &str) -> Option<String> {
+    let content = Content::parse(&Origin::from_text(origin)?, raw).ok()?;
+    content.corp_id().map(str::to_owned)
 }
 
 /// What a plugin is told by `approval.create`, as it is recorded.

@@ -4,11 +4,13 @@ use serde_json::Value;
 
 use crate::api::call::Params;
 use crate::api::oapi::Refusal;
-use crate::approvals::{FormValue, Rule, Step, one_by_one};
+use crate::approvals::{AttachedFile, FormValue, Rule, Step, one_by_one};
 use crate::state::World;
 
 const VALUES: usize = 200;
 const PEOPLE: usize = 20;
+/// Files with one decision or comment.
+pub(in crate::api) const ATTACHMENTS: usize = 20;
 
 /// The person of an id, who must be of the company.
 pub(super) fn known_person<'u>(world: &World, userid: &'u str) -> Result<&'u str, Refusal> {
@@ -59,6 +61,28 @@ pub(super) fn form_values(body: Params<'_>) -> Result<Vec<FormValue>, Refusal> {
             "不合法的参数: form_component_values: name和value必须是字符串",
         )
     })
+}
+
+/// The attachments of the member `file`, all of them whole.
+pub(super) fn attachments(request: Params<'_>) -> Result<Vec<AttachedFile>, Refusal> {
+    let Some(file) = request.get("file") else {
+        return Ok(Vec::new());
+    };
+    let listed = file["attachments"].as_array().cloned().unwrap_or_default();
+    let one = |file: &Value| {
+        let file = Params::of(file);
+        let text = |name: &str| file.text(name).map(str::to_owned);
+        Some(AttachedFile {
+            space_id: file.integer("space_id")?.to_string(),
+            file_id: text("file_id")?,
+            name: text("file_name")?,
+            size: file.integer("file_size")?.to_string(),
+            kind: text("file_type")?,
+        })
+    };
+    let read = listed.iter().map(one).collect::<Option<Vec<_>>>();
+    read.filter(|files| files.len() <= ATTACHMENTS)
+        .ok_or_else(|| Refusal::parameter("file.attachments"))
 }
 
 /// The flow that the request names: `approvers_v2` beats `approvers`; none leaves it to the template.

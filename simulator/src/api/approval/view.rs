@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::approvals::{Approval, Decision, Status};
+use crate::approvals::{Approval, AttachedFile, Decision, Status};
 use crate::clock::beijing_text;
 use crate::state::World;
 
@@ -31,7 +31,7 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
             "operation_type": operation.kind,
             "operation_result": operation.result,
             "remark": operation.remark,
-            "attachments": operation.files,
+            "attachments": operation.files.iter().map(file).collect::<Vec<Value>>(),
         })
     });
     let tasks = approval.tasks.iter().map(|task| {
@@ -75,4 +75,8 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
         view["finish_time"] = json!(beijing_text(at));
     }
     view
+}
+
+fn file(file: &AttachedFile) -> Value {
+    json!({"file_id": file.file_id, "file_name": file.name, "file_size": file.size, "file_type": file.kind})
 }

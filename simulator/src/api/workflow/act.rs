@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::request::known_person;
+use super::request::{attachments, known_person};
 use super::{done, instance_id, refuse};
 use crate::api::approval::{SPACE, file_address};
 use crate::api::call::{ApiCall, Params};
@@ -70,9 +70,11 @@ pub(super) fn execute(world: &mut World, _app: &App, call: &ApiCall) -> Outcome 
         _ => return Err(Refusal::new("invalidInstanceExecuteResult", "result不合法")),
     };
     let remark = remark(body, REMARK_CHARS)?;
+    let files = attachments(body)?;
     let verdict = Verdict {
         decision,
         remark: &remark,
+        files: &files,
         now: call.now,
     };
     world
@@ -93,14 +95,11 @@ pub(super) fn comment(world: &mut World, _app: &App, call: &ApiCall) -> Outcome 
         .text("text")
         .filter(|text| text.chars().count() <= REMARK_CHARS);
     let text = text.ok_or_else(|| Refusal::new("invalidInstanceCommentText", "text不合法"))?;
-    let files = body
-        .get("file")
-        .and_then(|file| file["attachments"].as_array());
     let comment = Comment {
         userid,
         text: text.to_owned(),
         at: call.now,
-        files: files.cloned().unwrap_or_default(),
+        files: attachments(body)?,
     };
     world.comment_approval(id, comment).map_err(refuse)?;
     Ok(done())

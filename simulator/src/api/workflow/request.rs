@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use crate::api::approval::ATTACHMENTS;
 use crate::api::call::Params;
 use crate::api::v1::Refusal;
-use crate::approvals::{FormValue, Request, Rule, Step};
+use crate::approvals::{AttachedFile, FormValue, Request, Rule, Step};
 use crate::company::Template;
 use crate::options::App;
 use crate::state::World;
@@ -86,6 +87,28 @@ fn form_values(body: Params<'_>) -> Result<Vec<FormValue>, Refusal> {
     };
     let read = values.iter().map(one).collect::<Option<Vec<FormValue>>>();
     read.ok_or_else(|| Refusal::parameter("formComponentValues: name和value必须是字符串"))
+}
+
+/// The attachments of the member `file`, all of them whole.
+pub(super) fn attachments(body: Params<'_>) -> Result<Vec<AttachedFile>, Refusal> {
+    let Some(file) = body.get("file") else {
+        return Ok(Vec::new());
+    };
+    let listed = file["attachments"].as_array().cloned().unwrap_or_default();
+    let one = |file: &Value| {
+        let file = Params::of(file);
+        let text = |name: &str| file.text(name).map(str::to_owned);
+        Some(AttachedFile {
+            space_id: file.integer("spaceId")?.to_string(),
+            file_id: text("fileId")?,
+            name: text("fileName")?,
+            size: file.integer("fileSize")?.to_string(),
+            kind: text("fileType")?,
+        })
+    };
+    let read = listed.iter().map(one).collect::<Option<Vec<_>>>();
+    read.filter(|files| files.len() <= ATTACHMENTS)
+        .ok_or_else(|| Refusal::parameter("file.attachments"))
 }
 
 /// The flow that the request names; none leaves it to the template.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::approvals::{Approval, Decision, Status};
+use crate::approvals::{Approval, AttachedFile, Decision, Status};
 use crate::clock::utc_minute;
 use crate::state::World;
 
@@ -31,7 +31,7 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
             "type": operation.kind,
             "result": operation.result,
             "remark": operation.remark,
-            "attachments": operation.files,
+            "attachments": operation.files.iter().map(file).collect::<Vec<Value>>(),
         })
     });
     let tasks = approval.tasks.iter().map(|task| {
@@ -71,4 +71,8 @@ pub(super) fn describe(world: &World, approval: &Approval) -> Value {
         view["finishTime"] = json!(utc_minute(at));
     }
     view
+}
+
+fn file(file: &AttachedFile) -> Value {
+    json!({"spaceId": file.space_id, "fileId": file.file_id, "fileName": file.name, "fileSize": file.size, "fileType": file.kind})
 }

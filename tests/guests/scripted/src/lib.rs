@@ -22,7 +22,8 @@
 //! | `panic` | panics |
 //! | `retry` | asks for a retry |
 //!
-//! What became of its notices it tells the group `chatoncall`.
+//! What became of its notices it tells the group `chatoncall`. An event of the type `run_script` does the script too, which
+//! is then the one of the configuration.
 //!
 //! A step that is refused ends the attempt as the SDK decides; with `!` before it, it panics instead; with `?`, the script
 //! goes on; with `~`, it goes on and replies with why it was refused.
@@ -47,6 +48,9 @@ impl Plugin for Scripted {
 
     fn handle(event: Event) -> Result<(), Failure> {
         if let EventBody::Other(other) = &event.body {
+            if other.event_type == "run_script" {
+                return perform(&config::get("script").unwrap_or_default());
+            }
             let text = format!("{} {}", other.event_type, delivery::raw_json());
             chat::send("chatoncall", &Message::Text(text))?;
             return Ok(());
@@ -54,23 +58,26 @@ impl Plugin for Scripted {
         let EventBody::ChatMessage(message) = &event.body else {
             return Ok(());
         };
-        let script = config::get("script").unwrap_or_else(|| message.text.clone());
-        for step in script.split(';') {
-            let step = step.trim();
-            if let Some(step) = step.strip_prefix('!') {
-                run(step).expect("the step must not be refused");
-            } else if let Some(step) = step.strip_prefix('?') {
-                let _ = run(step);
-            } else if let Some(step) = step.strip_prefix('~') {
-                if let Err(refused) = run(step) {
-                    reply_text(refused.reason())?;
-                }
-            } else {
-                run(step)?;
-            }
-        }
-        Ok(())
+        perform(&config::get("script").unwrap_or_else(|| message.text.clone()))
     }
+}
+
+fn perform(script: &str) -> Result<(), Failure> {
+    for step in script.split(';') {
+        let step = step.trim();
+        if let Some(step) = step.strip_prefix('!') {
+            run(step).expect("the step must not be refused");
+        } else if let Some(step) = step.strip_prefix('?') {
+            let _ = run(step);
+        } else if let Some(step) = step.strip_prefix('~') {
+            if let Err(refused) = run(step) {
+                reply_text(refused.reason())?;
+            }
+        } else {
+            run(step)?;
+        }
+    }
+    Ok(())
 }
 
 fn run(step: &str) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Steps of approvals, groups of a template and the robot's messages; each replies with what came of it.
 
 use belfry_plugin::approval::Value;
-use belfry_plugin::chat::{NewScene, SceneUpdate};
+use belfry_plugin::chat::{NewScene, SceneMessage, SceneUpdate, SceneValue};
 use belfry_plugin::event::Decision;
 use belfry_plugin::prelude::*;
 use belfry_plugin::robot::SendState;
@@ -12,10 +12,12 @@ pub(crate) fn run(word: &str, rest: &str) -> Option<Result<(), Failure>> {
         "template" => template(rest),
         "form" => form(rest),
         "fit" => fit(rest),
+        "start" => start(rest),
         "number" => number(rest),
         "status" => status(rest),
         "handon" => hand_on(rest),
         "decide" => decide(rest),
+        "decide-with-file" => decide_with_file(rest),
         "history" => history(rest),
         "note" => note(rest),
         "pending" => pending(rest),
@@ -31,6 +33,8 @@ pub(crate) fn run(word: &str, rest: &str) -> Option<Result<(), Failure>> {
         "join" => join(rest),
         "leave" => leave(rest),
         "rename" => rename(rest),
+        "shout" => shout(rest),
+        "order" => order(rest),
         "members" => members(),
         "told" => told(rest),
         "readers" => readers(),
@@ -83,6 +87,24 @@ fn fit(rest: &str) -> Result<(), Failure> {
     Ok(reply_text("it fits")?)
 }
 
+fn start(rest: &str) -> Result<(), Failure> {
+    let (code, field) = split(rest);
+    let (label, value) = split(field);
+    let instance = approval::NewInstance {
+        process_code: code.to_owned(),
+        originator: "alice".to_owned(),
+        dept_id: "2".to_owned(),
+        fields: vec![approval::Field {
+            name: label.to_owned(),
+            value: value.to_owned(),
+        }],
+        steps: Vec::new(),
+        cc: Vec::new(),
+    };
+    approval::create(&instance)?;
+    Ok(reply_text("started")?)
+}
+
 fn number(rest: &str) -> Result<(), Failure> {
     let (label, value) = split(rest);
     let field = approval::encode(label, &Value::Number(value.to_owned()))?;
@@ -115,23 +137,39 @@ fn decide(rest: &str) -> Result<(), Failure> {
     Ok(reply_text("decided")?)
 }
 
-fn history(id: &str) -> Result<(), Failure> {
-    let records = approval::history(id)?;
-    let kinds: Vec<&str> = records.iter().map(|record| record.kind.as_str()).collect();
-    Ok(reply_text(&kinds.join(" "))?)
+fn decide_with_file(rest: &str) -> Result<(), Failure> {
+    let (id, rest) = split(rest);
+    let (task, who) = split(rest);
+    approval::execute_with_files(id, task, who, Decision::Agree, "见附件", &[], &[file()])?;
+    Ok(reply_text("decided")?)
 }
 
-fn note(rest: &str) -> Result<(), Failure> {
-    let (id, rest) = split(rest);
-    let (who, text) = split(rest);
-    let file = approval::Attachment {
+fn file() -> approval::Attachment {
+    approval::Attachment {
         space_id: "2001".to_owned(),
         file_id: "f1".to_owned(),
         name: "a.pdf".to_owned(),
         size: "10".to_owned(),
         kind: "pdf".to_owned(),
-    };
-    approval::comment_with_files(id, who, text, &[], &[file])?;
+    }
+}
+
+fn history(id: &str) -> Result<(), Failure> {
+    let records = approval::history(id)?;
+    let shown: Vec<String> = records
+        .iter()
+        .map(|record| match record.files.as_slice() {
+            [] => record.kind.clone(),
+            files => format!("{}[{}]", record.kind, files.join(",")),
+        })
+        .collect();
+    Ok(reply_text(&shown.join(" "))?)
+}
+
+fn note(rest: &str) -> Result<(), Failure> {
+    let (id, rest) = split(rest);
+    let (who, text) = split(rest);
+    approval::comment_with_files(id, who, text, &[], &[file()])?;
     Ok(reply_text("noted")?)
 }
 
@@ -233,6 +271,42 @@ fn rename(title: &str) -> Result<(), Failure> {
         owner: None,
     };
     Ok(chat::update_scene(&kept("scene")?, &changes)?)
+}
+
+fn shout(rest: &str) -> Result<(), Failure> {
+    let (who, text) = split(rest);
+    let value = |name: &str, value: &str| SceneValue {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let message = SceneMessage {
+        robot_code: None,
+        template_id: "inner_app_template_markdown".to_owned(),
+        values: vec![value("title", "t"), value("markdown_content", text)],
+        media: Vec::new(),
+        mentions: vec![who.to_owned()],
+        mention_all: false,
+        receivers: Vec::new(),
+    };
+    let scene = kept("scene")?;
+    let key = chat::send_scene(&scene, &message)?;
+    let state = robot::state(&scene, &key, None, 200)?;
+    Ok(reply_text(&shown(&state))?)
+}
+
+fn order(rest: &str) -> Result<(), Failure> {
+    let (who, order) = split(rest);
+    let value = |name: &str, value: &str| notice::PlaceValue {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let people = notice::NamedRecipients {
+        users: vec![who.to_owned()],
+        departments: Vec::new(),
+    };
+    let values = [value("name", who), value("order", order)];
+    notice::send_template(&people, "order-ready", &values)?;
+    Ok(())
 }
 
 fn members() -> Result<(), Failure> {
