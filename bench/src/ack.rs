@@ -32,9 +32,19 @@ const FILLERS: usize = 64;
 const WORK: Duration = Duration::from_millis(100);
 
 /// Ends deliveries after a time, and counts them.
-struct Slow {
+pub(crate) struct Slow {
     work: Duration,
     ended: AtomicUsize,
+}
+
+impl Slow {
+    /// Takes so long for each.
+    pub(crate) fn new(work: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            work,
+            ended: AtomicUsize::new(0),
+        })
+    }
 }
 
 #[async_trait]
@@ -50,13 +60,7 @@ impl Run for Slow {
 pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<Vec<Line>> {
     let (upstream, _calls) = Upstream::start(0).await?;
     let echo = places.plugin("echo")?;
-    let slow = |work| {
-        Arc::new(Slow {
-            work,
-            ended: AtomicUsize::new(0),
-        })
-    };
-    let (worker, idler) = (slow(WORK), slow(Duration::ZERO));
+    let (worker, idler) = (Slow::new(WORK), Slow::new(Duration::ZERO));
     let folder = places.fresh("ack-queued")?;
     let queued = start(&folder, &echo, &upstream, Arc::clone(&worker)).await?;
     let folder = places.fresh("ack-empty")?;
@@ -92,7 +96,8 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
     )])
 }
 
-async fn start(
+/// A host that hands its deliveries to `run`.
+pub(crate) async fn start(
     folder: &Path,
     echo: &Path,
     upstream: &Upstream,

@@ -18,6 +18,7 @@ mod process;
 mod push;
 mod report;
 mod restart;
+mod retention;
 mod rounds;
 mod routing;
 mod settings;
@@ -55,7 +56,7 @@ struct Options {
     /// How often the two sides of a comparison take turns.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(7..))]
     rounds: u32,
-    /// How many events the journals of `journal-scale` and `restart` have.
+    /// How many events the journals of `journal-scale`, `restart` and `retention` have.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1_000..))]
     events: Option<u32>,
 }
@@ -81,6 +82,8 @@ enum Name {
     Restart,
     /// Acknowledgements while 10,000 deliveries wait, against none.
     Ack,
+    /// Acknowledgements while old events are removed and the file shrinks, against none of that.
+    Retention,
     /// Resident memory with ten plugins.
     Memory,
     /// What a plugin's events take beside hostile plugins, against without.
@@ -159,6 +162,7 @@ async fn run(
         Name::JournalScale => journal_scale::measure(places, rounds, events).await,
         Name::Restart => restart::measure(places, rounds, events).await,
         Name::Ack => ack::measure(places, rounds).await,
+        Name::Retention => retention::measure(places, rounds, events).await,
         Name::Memory => memory::measure(places).await,
         Name::Zoo => zoo::measure(places, rounds).await,
         Name::Routing => routing::measure(places, rounds).await,

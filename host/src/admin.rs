@@ -19,7 +19,7 @@ use crate::reload::Reloads;
 use crate::wake::Waker;
 
 pub use self::amend::Request as AmendRequest;
-pub use self::replay::{Refused, Replays, Request as ReplayRequest, find, repair};
+pub use self::replay::{Refused, Request as ReplayRequest, find, repair};
 
 mod amend;
 pub mod metrics;

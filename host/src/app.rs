@@ -80,6 +80,7 @@ pub struct Host {
     pub snapshot: Snapshot,
     drain: Duration,
     store: Store,
+    sqlite: Arc<SqliteJournal>,
     outbound: TaskTracker,
     intake: JoinHandle<()>,
     clockwork: JoinHandle<()>,
@@ -163,7 +164,7 @@ impl Host {
         };
         let looked_up = Arc::clone(&sqlite);
         let retention = Retention {
-            journal: sqlite,
+            journal: Arc::clone(&sqlite),
             keep,
         };
         let notices = Schedule::new(Arc::clone(&timers), followup.was_sent.clone());
@@ -238,6 +239,7 @@ impl Host {
             snapshot,
             drain: settings.drain,
             store,
+            sqlite,
             outbound,
             intake: tokio::spawn(public),
             retention: tokio::spawn(retention.serve(stop_intake.clone())),
@@ -253,6 +255,12 @@ impl Host {
             stop_work,
             stop_operators,
         })
+    }
+
+    /// The journal in the file, for a benchmark that fills it and removes events.
+    #[doc(hidden)]
+    pub fn journal(&self) -> Arc<SqliteJournal> {
+        Arc::clone(&self.sqlite)
     }
 
     /// Stops in order: no more events, then the running attempts end, then the rest. What does not end in time is left to

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::call::{Answer, Arguments, Fate};
 use crate::clock::UnixMs;
-use crate::function::{Class, Function};
+use crate::function::Function;
 use crate::ids::PluginDigest;
 use crate::journal::{Effect, Effects, Place};
 
 pub use self::answers::{Answers, Given, usual};
 pub use self::divergence::{Divergence, first_difference};
 pub use self::key::Key;
-pub use self::recorder::{Halt, Recorder, Retried};
+pub use self::recorder::{Halt, Joined, Recorder, Retried};
 
 mod answers;
 mod divergence;
@@ -223,9 +223,9 @@ impl Cursor {
     }
 }
 
-/// What is done outside stays done. The plugin's own values are not: it sees them as they are, so it sets them again.
+/// What is done outside stays done, and so do timers, which may have fired. The plugin's own values are not: it sees them as they are, so it sets them again.
 fn remember(done: &mut BTreeMap<Place, Deed>, call: Effect) {
-    if call.function.class() != Class::Write {
+    if !call.function.class().stays_done() {
         return;
     }
     let refused = call

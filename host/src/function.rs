@@ -13,6 +13,9 @@ pub enum Class {
     Write,
     /// It changes the plugin's own values: value and record are one transaction.
     KvWrite,
+    /// It changes the plugin's timers: timer and record are one transaction. What was done is not done again, though the
+    /// plugin begins anew: the timer may have fired.
+    TimerWrite,
     /// It is a function of the delivery and the configuration, so it is not recorded.
     Local,
 }
@@ -24,13 +27,19 @@ impl Class {
             Self::Read => "read",
             Self::Write => "write",
             Self::KvWrite => "kv-write",
+            Self::TimerWrite => "timer-write",
             Self::Local => "local",
         }
     }
 
     /// Whether a call changes anything.
     pub fn is_write(self) -> bool {
-        matches!(self, Self::Write | Self::KvWrite)
+        matches!(self, Self::Write | Self::KvWrite | Self::TimerWrite)
+    }
+
+    /// Whether what was done stays done when the plugin begins anew.
+    pub fn stays_done(self) -> bool {
+        matches!(self, Self::Write | Self::TimerWrite)
     }
 }
 
@@ -79,6 +88,10 @@ const fn read(function: Function, name: &'static str) -> Row {
 
 const fn write(function: Function, name: &'static str, policy: Policy) -> Row {
     row(function, name, Class::Write, Some(policy))
+}
+
+const fn timer_write(function: Function, name: &'static str) -> Row {
+    row(function, name, Class::TimerWrite, None)
 }
 
 const fn row(function: Function, name: &'static str, class: Class, policy: Option<Policy>) -> Row {
@@ -280,8 +293,8 @@ impl Function {
             Class::KvWrite,
             None,
         ),
-        write(Self::ScheduleSet, "schedule.set", Policy::Resend),
-        write(Self::ScheduleCancel, "schedule.cancel", Policy::Resend),
+        timer_write(Self::ScheduleSet, "schedule.set"),
+        timer_write(Self::ScheduleCancel, "schedule.cancel"),
         read(Self::ScheduleListTimers, "schedule.list-timers"),
         row(Self::ConfigGet, "config.get", Class::Local, None),
         row(Self::ConfigJson, "config.json", Class::Local, None),
@@ -324,7 +337,7 @@ impl Function {
 
     /// Whether a call changes something in DingTalk or among belfry's timers; plugins may do that less often than ask.
     pub fn is_send(self) -> bool {
-        self.class() == Class::Write && self != Self::HttpHandle
+        self.class().stays_done() && self != Self::HttpHandle
     }
 
     /// What happens to a call whose end is unknown, unless `bot.toml` says otherwise; `None` where there is no such call.
@@ -335,8 +348,6 @@ impl Function {
     /// The policies that `bot.toml` can choose for it. Looking is possible where it is the default and nowhere else.
     pub fn policies(self) -> &'static [Policy] {
         match self.policy() {
-            // belfry's own timers are never in doubt for long.
-            _ if matches!(self, Self::ScheduleSet | Self::ScheduleCancel) => &[Policy::Resend],
             None => &[],
             Some(Policy::Look) => &[Policy::Look, Policy::Resend, Policy::Unknown],
             Some(Policy::Resend | Policy::Unknown) => &[Policy::Resend, Policy::Unknown],

@@ -90,7 +90,7 @@ impl FromStr for EventId {
 }
 
 /// A name from the configuration; `T` keeps names of different things apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name<T>(Arc<str>, PhantomData<T>);
 
 /// Marks the name of an `[[app]]`.
@@ -123,6 +123,13 @@ impl<T> From<&str> for Name<T> {
 impl<T> fmt::Display for Name<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// In quotes, as messages have it.
+impl<T> fmt::Debug for Name<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
     }
 }
 

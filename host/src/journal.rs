@@ -16,7 +16,8 @@ pub use self::effect::{Effect, Effects, Place, Record};
 pub use self::memory::MemoryJournal;
 pub use self::sqlite::{SqliteJournal, StartedApproval};
 pub use self::timers::{
-    DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerError, Timers, Turn,
+    DueTimers, MAX_TIMERS, Missed, Plan, Repeat, Schedule, Timer, TimerChange, TimerError, Timers,
+    Turn,
 };
 
 mod amend;
@@ -289,6 +290,15 @@ pub trait Journal: Send + Sync {
         change: Option<Change>,
         now: UnixMs,
     ) -> Result<Amended, JournalError>;
+
+    /// The deliveries that a person means, in the order of events, at most so many after one of them; none that is pending
+    /// and of which no attempt has ended.
+    async fn select(
+        &self,
+        selection: &Selection,
+        after: Option<&DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryId>, JournalError>;
 
     /// Gives a plugin that had none a delivery of a stored event, due now; says whether it did, which it does not where
     /// there is one already, no such event, or no text left of it. `key` is what the delivery is in order with.

@@ -2,9 +2,8 @@
 
 use async_trait::async_trait;
 
-use crate::call::Answer;
 use crate::ids::PluginName;
-use crate::store::Join;
+use crate::store::Recording;
 
 pub use self::memory::MemoryKv;
 pub use self::overlay::Overlay;
@@ -81,14 +80,6 @@ pub fn check_key(key: &str) -> Result<(), KvError> {
     }
 }
 
-/// Makes the record of a write part of the write.
-pub struct Recording {
-    /// Writes the record.
-    pub join: Box<dyn Join>,
-    /// Turns what came of the write into what is recorded of it.
-    pub answer: fn(&Result<bool, KvError>) -> Answer,
-}
-
 /// A key-value store. What a write answered with success survives a crash, except in [`MemoryKv`] and
 /// [`Overlay`].
 #[async_trait]
@@ -104,10 +95,12 @@ pub trait Kv: Send + Sync {
     /// and did nothing.
     async fn write_recorded(
         &self,
-        plugin: &PluginName,
-        write: Write,
-        recording: Recording,
-    ) -> Option<Result<bool, KvError>>;
+        _plugin: &PluginName,
+        _write: Write,
+        _recording: Recording<KvError>,
+    ) -> Option<Result<bool, KvError>> {
+        None
+    }
 
     /// Keys with a prefix in byte order, after `after`, at most `limit` and at most [`MAX_KEYS`].
     async fn keys(

@@ -11,7 +11,7 @@ use dingtalk::{Client, Credentials, Endpoints, Secret};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::attempt::LastTrouble;
+use crate::attempt::{LastTrouble, Outcome};
 use crate::clock::UnixMs;
 use crate::effect::Source;
 use crate::engine::{Halted, Task};
@@ -22,10 +22,12 @@ use crate::kv::{Kv, Overlay};
 use crate::plugin::Plugin;
 use crate::wake::Waker;
 
-pub use self::report::{Difference, Line, Recorded, Report, Was, Whence};
+pub use self::piece::{PIECE, Position, Replays, Summary, piece};
+pub use self::report::{Difference, Line, Recorded, Report, Verdict, Was, Whence};
 
 use self::rehearsal::Rehearsal;
 
+mod piece;
 mod rehearsal;
 mod report;
 
@@ -111,8 +113,8 @@ pub async fn dry_run(
     let Read { envelope, content } = read(event)?;
     let name = &plugin.settings().name;
     let delivery = event.deliveries.iter().find(|of| of.plugin == *name);
-    let calls = delivery.map_or(&[][..], |delivery| &delivery.calls);
-    let rehearsal = Arc::new(Rehearsal::new(calls, plugin.grant()));
+    let records = delivery.map_or(&[][..], |delivery| &delivery.calls);
+    let rehearsal = Arc::new(Rehearsal::new(records, plugin.grant()));
     let task = Task {
         plugin: name.clone(),
         envelope,
@@ -133,15 +135,17 @@ pub async fn dry_run(
         awaits_dingtalk: AtomicBool::new(false),
     };
     let outcome = plugin.handle(task).await;
+    let calls = rehearsal.lines();
     Ok(Report {
         event: event.id.to_string(),
         plugin: name.to_string(),
-        version: plugin.version().to_owned(),
-        digest: plugin.digest().to_string(),
+        version: Some(plugin.version().to_owned()),
+        digest: Some(plugin.digest().to_string()),
+        verdict: Verdict::of(outcome == Outcome::Done, &calls),
         outcome: outcome.word().to_owned(),
         outcome_text: outcome.to_string(),
         recorded: delivery.map(recorded),
-        calls: rehearsal.lines(),
+        calls,
     })
 }
 

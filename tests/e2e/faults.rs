@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use belfry_tests::disk::{BrokenDisk, FAILED, FULL, READ_ONLY, SmallDisk};
-use belfry_tests::{Bot, DEV, Doors, ONCALL, Plugin, Process, Stage, run, wait_until};
+use belfry_tests::{Bot, DEV, Doors, Finished, ONCALL, Plugin, Process, Stage, run, wait_until};
 use serde_json::{Value, json};
 use simulator::Options;
 
@@ -126,14 +126,100 @@ async fn a_commit_that_fails_acknowledges_nothing() {
 #[tokio::test]
 async fn a_file_system_without_room_is_survived() {
     let stage = stage().await;
-    let Some(mut disk) = SmallDisk::serve(&stage).await else {
+    let Some(disk) = SmallDisk::mount(&stage) else {
         eprintln!("nobody may mount a file system here; the story above injects the same error");
         return;
     };
-    let filler = disk.filler.clone();
-    let (fill, empty) = (|| filler.fill(), || filler.empty());
-    is_survived(&stage, &mut disk.process, "no-room", fill, empty).await;
+    let mut belfry = disk.serve(&stage).await;
+    let (fill, empty) = (|| disk.fill(), || disk.empty());
+    is_survived(&stage, &mut belfry, "no-room", fill, empty).await;
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["no-room"]);
+}
+
+/// A start that the disk does not let happen: it ends, says why, and takes nothing away.
+fn is_refused(ended: &Finished, reason: &str) {
+    assert_eq!(ended.code, Some(1), "{reason}: {ended:?}");
+    let errors = &ended.errors;
+    assert!(
+        errors.contains("cannot open the store"),
+        "{reason}: {errors}"
+    );
+    assert!(errors.contains(reason), "{reason}: {errors}");
+}
+
+/// One event over each way, done, and a kill that leaves a log.
+async fn die_with_events(stage: &Stage, mut belfry: Process) {
+    assert_eq!(
+        push_everything(stage, &belfry.doors, "early").await,
+        [200; 3]
+    );
+    wait_until("everything is done", async || {
+        let events = belfry.doors.events().await;
+        events.len() == 3 && events.iter().all(|event| event["state"] == "done")
+    })
+    .await;
+    assert!(belfry.is_running());
+    belfry.kill().await;
+}
+
+/// Everything is there, and known when it comes again.
+async fn has_everything(stage: &Stage, belfry: &Process) {
+    assert_eq!(belfry.doors.readiness().await, 200);
+    assert_eq!(
+        push_everything(stage, &belfry.doors, "early").await,
+        [200; 3]
+    );
+    let events = belfry.doors.events().await;
+    assert_eq!(events.len(), 3);
+    assert!(
+        events.iter().all(|event| event["state"] == "done"),
+        "{events:?}"
+    );
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["early"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_start_on_a_bad_disk_ends_with_the_reason_and_a_later_one_has_everything() {
+    let stage = stage().await;
+    let disk = BrokenDisk::new(&stage);
+    let refused = async || {
+        disk.refuses_writes(FULL);
+        // In a store that is there SQLite stumbles over another file.
+        is_refused(&disk.refuse(&stage).await, "full");
+        disk.refuses_writes(FAILED);
+        is_refused(&disk.refuse(&stage).await, "disk I/O error");
+        disk.refuses_opens(READ_ONLY);
+        is_refused(&disk.refuse(&stage).await, "Read-only file system");
+        disk.is_mended();
+    };
+    // There is no store yet.
+    refused().await;
+    die_with_events(&stage, disk.serve(&stage).await).await;
+    // There is one, with a log that a crash left.
+    refused().await;
+    has_everything(&stage, &stage.serve(&[]).await).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_start_on_a_full_or_read_only_file_system_is_survived() {
+    let stage = stage().await;
+    let Some(mut disk) = SmallDisk::mount(&stage) else {
+        eprintln!("nobody may mount a file system here; the story above injects the same errors");
+        return;
+    };
+    disk.fill();
+    is_refused(&disk.refuse(&stage).await, "disk is full");
+    disk.empty();
+    die_with_events(&stage, disk.serve(&stage).await).await;
+    disk.fill();
+    is_refused(&disk.refuse(&stage).await, "disk is full");
+    disk.empty();
+    disk.remount("ro");
+    is_refused(&disk.refuse(&stage).await, "Read-only file system");
+    disk.remount("rw");
+    has_everything(&stage, &disk.serve(&stage).await).await;
 }
 
 #[tokio::test]

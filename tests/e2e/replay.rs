@@ -302,6 +302,154 @@ async fn what_is_dead_is_repaired_in_bulk_after_it_was_counted() {
     assert!(counted.output.starts_with("2 deliveries"), "{counted:?}");
 }
 
+/// How many of the replays are `[same, changed, failed]`, and all of them.
+fn summed(replays: &Value) -> ([u64; 3], usize) {
+    let words = ["same", "changed", "failed"];
+    let all = replays["replays"].as_array().unwrap();
+    let counted = words.map(|word| {
+        let of_it = all
+            .iter()
+            .filter(|replay| replay["verdict"] == word)
+            .count();
+        assert_eq!(replays["summary"][word], of_it, "{replays}");
+        u64::try_from(of_it).unwrap()
+    });
+    (counted, all.len())
+}
+
+#[tokio::test]
+async fn very_many_are_tried_piece_by_piece_and_counted() {
+    const EVENTS: usize = 22;
+    let admin = free_address();
+    let scripts = |scripts: &[(&str, &str)]| {
+        let bot = Bot::new().server(&format!("admin = {admin:?}"));
+        scripts.iter().fold(bot, |bot, (name, script)| {
+            let config = format!("config = {{ script = {script:?} }}");
+            bot.plugin(Plugin::new(name, "scripted").line(&config).granted(""))
+        })
+    };
+    let names = ["steady", "turned", "broken", "gone"];
+    let stage = Stage::new(&scripts(&names.map(|name| (name, "count n")))).await;
+    let process = stage.serve(&[]).await;
+    for number in 0..EVENTS {
+        stage
+            .dingtalk
+            .say(ONCALL, "alice", &number.to_string())
+            .await;
+    }
+    for name in names {
+        wait_until("all of them are done", async || {
+            let deliveries = process.doors.deliveries(name).await;
+            deliveries.len() == EVENTS && deliveries.iter().all(|of| of["state"] == "done")
+        })
+        .await;
+    }
+    stage.write(&scripts(&[
+        ("steady", "count n"),
+        ("turned", "count n; count m"),
+        ("broken", "count n; knows-no-such-step"),
+    ]));
+    assert_eq!(process.doors.reload().await.0, 200);
+
+    let bulk = ["events", "replay", "--state", "done", "--since", "1h"];
+    let json = [&bulk[..], &["--output", "json"]].concat();
+    let tried = belfry(&stage, &json).await;
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    let beside: Value = serde_json::from_str(&tried.output).unwrap();
+    assert_eq!(summed(&beside), ([22, 22, 44], 4 * EVENTS));
+    let find = |plugin: &str| {
+        let all = beside["replays"].as_array().unwrap();
+        all.iter()
+            .find(|replay| replay["plugin"] == plugin)
+            .unwrap()
+    };
+    assert_eq!(find("turned")["calls"][2]["difference"], "new");
+    assert_eq!(find("broken")["outcome"], "rejected");
+    assert_eq!(find("gone")["outcome"], "not-run");
+    assert_eq!(find("gone")["outcome_text"], "no plugin \"gone\" is loaded");
+
+    // The route gives a piece for an answer, and where the next one begins.
+    let mut asked = json!({"states": ["done"]});
+    let mut pieces = Vec::new();
+    while pieces.len() < 9 {
+        let (status, piece) = process.doors.ask("/api/events/replay", &asked).await;
+        assert_eq!(status, 200, "{piece}");
+        asked["after"] = piece["next"].clone();
+        pieces.push(piece);
+        if asked["after"].is_null() {
+            break;
+        }
+    }
+    assert!(pieces.len() >= 2);
+    let all: Vec<&Value> = pieces
+        .iter()
+        .flat_map(|piece| {
+            let (_, count) = summed(piece);
+            assert!(count <= 64);
+            piece["replays"].as_array().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        all,
+        beside["replays"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    let (status, _) = process.doors.ask("/api/events/replay", &json!({})).await;
+    assert_eq!(status, 400);
+    let nothing = belfry(&stage, &["events", "replay"]).await;
+    assert!(
+        nothing.errors.contains("which deliveries are meant"),
+        "{nothing:?}"
+    );
+
+    // By reason: one that died of what the new version does.
+    stage.dingtalk.say(ONCALL, "alice", "one more").await;
+    wait_until("it is dead", async || {
+        let deliveries = process.doors.deliveries("broken").await;
+        deliveries.iter().any(|of| of["state"] == "dead")
+    })
+    .await;
+    let by_reason = ["events", "replay", "--reason", "NO STEP"];
+    let dead = belfry(&stage, &by_reason).await;
+    let line = "\n1 deliveries: 0 same, 0 changed, 1 failed\n";
+    assert!(dead.output.contains(line), "{dead:?}");
+
+    // Without a belfry the command does it itself, and says the same.
+    process.kill().await;
+    let until = ["--plugin", "turned", "--state", "done"];
+    let alone = belfry(&stage, &[&["events", "replay"], &until[..]].concat()).await;
+    let line = "\n23 deliveries: 1 same, 22 changed, 0 failed\n";
+    assert!(alone.output.contains(line), "{alone:?}");
+    assert!(
+        alone.output.contains("a dry run: nothing was sent"),
+        "{alone:?}"
+    );
+    let gone = belfry(
+        &stage,
+        &["events", "replay", "--plugin", "gone", "--state", "done"],
+    )
+    .await;
+    let line = "\n22 deliveries: 0 same, 0 changed, 22 failed\n";
+    assert!(gone.output.contains(line), "{gone:?}");
+    assert!(
+        gone.output.contains("there is no plugin \"gone\""),
+        "{gone:?}"
+    );
+    // Nothing was done again: a value is counted once for each event.
+    let verified = belfry(&stage, &["journal", "verify"]).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let dead = belfry(
+        &stage,
+        &["events", "list", "--state", "dead", "--output", "json"],
+    )
+    .await;
+    let dead: Value = serde_json::from_str(&dead.output).unwrap();
+    assert_eq!(dead.as_array().map(Vec::len), Some(1));
+}
+
 /// Another version of a component, which does the same: with a section that nothing reads.
 fn another_version(component: &str, note: u8) -> Vec<u8> {
     let mut bytes = std::fs::read(components::path(component)).unwrap();

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use belfry::function::Function;
+use belfry::journal::{EventRecord, Filter, SqliteJournal, State, Timers};
+use belfry::store::sqlite::Store;
 use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
+use simulator::Options;
 
 fn bot() -> Bot {
     Bot::new().plugin(timekeeper())
@@ -178,4 +182,77 @@ async fn without_the_grant_the_plugin_is_refused() {
         text.contains("grant = { robot = true, schedule = true }"),
         "{text}"
     );
+}
+
+/// A timer is set in one transaction with its record, so that there is no moment at which nobody knows whether it was.
+#[tokio::test]
+async fn a_kill_at_any_commit_leaves_a_timer_with_its_record_or_neither() {
+    let commits = "belfry_store_commit_duration_seconds_count{result=\"ok\"}";
+    let options = || Options {
+        push_retries: Vec::new(),
+        ..Options::default()
+    };
+    let stage = Stage::with(&bot(), options()).await;
+    let belfry = stage.host().await;
+    let before = belfry.doors.metric(commits).await;
+    let (mut with_timer, mut without) = (0, 0);
+    for point in ["before-commit", "after-commit"] {
+        for more in 1..=4_u32 {
+            let stage = Stage::with(&bot(), options()).await;
+            let failpoint = format!("{point}:{}", before + f64::from(more));
+            let mut belfry = stage.serve(&[("BELFRY_FAILPOINTS", &failpoint)]).await;
+            stage.dingtalk.say(ONCALL, "alice", "in 600000 tea").await;
+            wait_until("it dies or everything is done", async || {
+                let events = events(&stage);
+                !belfry.is_running()
+                    || !events.is_empty() && events.iter().all(|event| event.state == State::Done)
+            })
+            .await;
+            belfry.kill().await;
+            let (timers, calls) = kept(&stage).await;
+            assert_eq!(timers, calls, "{failpoint}");
+            with_timer += timers;
+            without += 1 - timers;
+
+            let belfry = stage.serve(&[]).await;
+            wait_until("what is there is done", async || {
+                events(&stage)
+                    .iter()
+                    .all(|event| event.state == State::Done)
+            })
+            .await;
+            belfry.kill().await;
+            let there = events(&stage).len();
+            assert_eq!(kept(&stage).await, (there, there), "{failpoint}");
+        }
+    }
+    assert!(with_timer > 0 && without > 0, "{with_timer} and {without}");
+}
+
+fn events(stage: &Stage) -> Vec<EventRecord> {
+    SqliteJournal::list_file(&stage.file("belfry.db"), &Filter::default()).unwrap()
+}
+
+/// How many timers the store has, and how many calls that set one: all of them with their ends.
+async fn kept(stage: &Stage) -> (usize, usize) {
+    let path = stage.file("belfry.db");
+    let by_id = |id| Filter {
+        id: Some(id),
+        ..Filter::default()
+    };
+    let mut set = 0;
+    for event in events(stage) {
+        for event in SqliteJournal::list_file(&path, &by_id(event.id)).unwrap() {
+            let calls = event.deliveries.into_iter().flat_map(|of| of.calls);
+            for call in calls.filter(|call| call.function == Function::ScheduleSet) {
+                assert!(call.answer.is_some(), "{call:?}");
+                set += 1;
+            }
+        }
+    }
+    let store = Store::open(&path).unwrap();
+    let journal = SqliteJournal::open(store.clone()).await.unwrap();
+    let timers = journal.timers(&"timekeeper".into()).await.unwrap();
+    store.close().await;
+    (timers.len(), set)
 }

@@ -173,9 +173,14 @@ pub async fn run(arguments: &[&str]) -> Finished {
 /// As [`run`], with these variables in its environment.
 pub async fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
     let mut command = Command::new(components::belfry());
+    command.args(arguments);
+    finish(command, environment).await
+}
+
+/// Runs a command that becomes a `belfry` to its end.
+pub(crate) async fn finish(mut command: Command, environment: &[(&str, &str)]) -> Finished {
     forget_settings(&mut command);
     command
-        .args(arguments)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);

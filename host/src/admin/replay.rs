@@ -9,15 +9,16 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AmendRequest};
+use crate::active::Active;
 use crate::clock;
 use crate::config;
-use crate::ids::{DeliveryId, EventId, NotAnEventId};
+use crate::ids::{DeliveryId, EventId, NotAnEventId, PluginName};
 use crate::journal::{
     self, Amended, Change, EventRecord, Filter, Journal, JournalError, Selection,
 };
-use crate::replay::{self, ReplayError, Report};
+use crate::replay::{self, PIECE, Position, ReplayError, Replays, Report};
 
-/// What is to be run. A dry run is of one event; a repair is of one event, or of what everything given applies to.
+/// What is to be run: one event, or what everything given applies to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
@@ -27,25 +28,21 @@ pub struct Request {
     pub event: Option<String>,
     /// The name of a plugin; with an event also one that never got it.
     pub plugin: Option<String>,
-    /// For a repair: `pending`, `parked`, `dead`, `done`.
+    /// `pending`, `parked`, `dead`, `done`.
     pub states: Vec<String>,
-    /// For a repair: a part of the reason.
+    /// A part of the reason.
     pub reason: Option<String>,
-    /// For a repair: events that came then or later, RFC 3339.
+    /// Events that came then or later, RFC 3339.
     pub since: Option<jiff::Timestamp>,
-    /// For a repair: events that came before, RFC 3339.
+    /// Events that came before, RFC 3339.
     pub until: Option<jiff::Timestamp>,
-    /// For a repair: every parked and dead delivery.
+    /// Every parked and dead delivery.
     pub all: bool,
     /// For a repair: only counts.
     pub dry_run: bool,
-}
-
-/// Answer to a dry run.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Replays {
-    /// One for each plugin that got the event, or for the one that was named.
-    pub replays: Vec<Report>,
+    /// For a dry run of many: where the last answer ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Position>,
 }
 
 /// Why a replay was not begun.
@@ -73,7 +70,22 @@ impl Request {
         id.map_err(|error: NotAnEventId| Refused::Request(error.to_string()))
     }
 
-    /// What a repair is of. Of one event everything is meant, whatever its state.
+    /// The event, if nothing but a plugin is given beside it. Then its plugins need not have got it.
+    pub fn event_alone(&self) -> Result<Option<EventId>, Refused> {
+        let is_alone = self.states.is_empty()
+            && self.reason.is_none()
+            && self.since.is_none()
+            && self.until.is_none();
+        Ok(self.event()?.filter(|_| is_alone))
+    }
+
+    /// The delivery after which a dry run of many goes on.
+    pub fn after(&self) -> Result<Option<DeliveryId>, Refused> {
+        let after = self.after.as_ref().map(Position::delivery).transpose();
+        after.map_err(|error| Refused::Request(error.to_string()))
+    }
+
+    /// What is meant. Of one event everything is, whatever its state.
     pub fn selection(&self) -> Result<Selection, Refused> {
         let others = AmendRequest {
             all: self.all,
@@ -203,19 +215,33 @@ async fn repaired(admin: &Admin, request: &Request) -> Result<Amended, Refused> 
 }
 
 async fn rehearsed(admin: &Admin, request: &Request) -> Result<Replays, Refused> {
-    let id = request.event()?.ok_or_else(|| {
-        Refused::Request("a dry run is of one event: give its id, or repair".to_owned())
-    })?;
-    let event = find(&*admin.journal, id).await?;
-    let active = admin.snapshot.load();
+    let (selection, after) = (request.selection()?, request.after()?);
     // One at a time: it takes a place that an attempt could have.
     let _turn = admin.rehearsals.lock().await;
-    let mut replays = Vec::new();
+    let active = &*admin.snapshot.load();
+    let Some(id) = request.event_alone()? else {
+        let selected = admin.journal.select(&selection, after.as_ref(), PIECE);
+        let piece = replay::piece(selected.await?, |id| async move {
+            let event = find(&*admin.journal, id.event).await?;
+            rehearse(admin, active, &event, &id.plugin).await
+        });
+        return Ok(piece.await);
+    };
+    let event = find(&*admin.journal, id).await?;
+    let mut replays = Replays::default();
     for name in replay::plugins_of(&event, request.plugin.as_deref()) {
-        let plugin = active.plugins.get(&name);
-        let plugin =
-            plugin.ok_or_else(|| Refused::Missing(format!("no plugin {name:?} is loaded")))?;
-        replays.push(replay::dry_run(plugin, &event, admin.kv.clone()).await?);
+        replays.add(rehearse(admin, active, &event, &name).await?);
     }
-    Ok(Replays { replays })
+    Ok(replays)
+}
+
+async fn rehearse(
+    admin: &Admin,
+    active: &Active,
+    event: &EventRecord,
+    name: &PluginName,
+) -> Result<Report, Refused> {
+    let plugin = active.plugins.get(name);
+    let plugin = plugin.ok_or_else(|| Refused::Missing(format!("no plugin {name:?} is loaded")))?;
+    Ok(replay::dry_run(plugin, event, admin.kv.clone()).await?)
 }

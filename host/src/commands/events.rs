@@ -19,9 +19,9 @@ pub(super) enum Command {
     List(List),
     /// Show one event with its text.
     Show(Show),
-    /// Run an event on the present version of its plugins; without --repair nothing is sent.
+    /// Run events on the present versions of their plugins; without --repair nothing is sent.
     ///
-    /// A dry run prints what the plugin would call beside what is recorded. Works beside a running belfry (over its
+    /// A dry run prints what the plugins would call beside what is recorded, and how many do the same. Works beside a running belfry (over its
     /// operators' listener) and without one; without one a repair runs when belfry starts.
     Replay(replay::Options),
     /// Run parked and dead deliveries again; what is pending of a single event at once.

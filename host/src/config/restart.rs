@@ -90,11 +90,6 @@ pub(super) fn needed(old: &Config, new: &Config) -> Vec<String> {
         format!("{outage:?}"),
         format!("{:?}", new.retry.outage),
     );
-    compare(
-        "retry.outage",
-        format!("{outage:?}"),
-        format!("{:?}", new.retry.outage),
-    );
     keys
 }
 

@@ -52,6 +52,10 @@ pub enum Retried {
     Ended,
 }
 
+/// Which records a transaction has, for [`Recorder::joined`].
+#[derive(Debug)]
+pub struct Joined(usize);
+
 /// The records of one attempt.
 pub struct Recorder {
     journal: Arc<dyn Journal>,
@@ -67,6 +71,8 @@ struct State {
     /// Records that must be on disk before the next write begins. Until then a crash may take them: without a write
     /// after them nothing depends on them.
     waiting: Vec<Record>,
+    /// How many have waited and do not any more.
+    passed: usize,
     recorded_bytes: usize,
     has_calls: bool,
     is_closed: bool,
@@ -100,6 +106,7 @@ impl Recorder {
             has_calls: !effects.calls.is_empty(),
             cursor: Cursor::new(effects, begin),
             waiting: Vec::new(),
+            passed: 0,
             recorded_bytes: 0,
             is_closed: false,
         };
@@ -204,20 +211,25 @@ impl Recorder {
     }
 
     /// Lets a call be recorded in the transaction that does it, with everything before it.
-    pub fn join(&self, call: Effect) -> Box<dyn Join> {
+    pub fn join(&self, call: Effect) -> (Box<dyn Join>, Joined) {
         let mut state = self.state();
         state.has_calls = true;
         // They stay here as well: whether the transaction comes about is not known if the guest ends meanwhile, and what
         // is recorded twice is recorded once.
-        self.journal
-            .join(&self.delivery, state.waiting.clone(), call)
+        let joined = Joined(state.passed + state.waiting.len());
+        let join = self
+            .journal
+            .join(&self.delivery, state.waiting.clone(), call);
+        (join, joined)
     }
 
-    /// Takes note that the transaction of [`Recorder::join`] is on disk.
-    pub fn joined(&self, fate: Fate) {
+    /// Takes note that the transaction of [`Recorder::join`] is on disk. What a request beside it came to meanwhile waits on.
+    pub fn joined(&self, joined: Joined, fate: Fate) {
         let mut state = self.state();
         state.cursor.answered(fate);
-        state.waiting.clear();
+        let recorded = joined.0.saturating_sub(state.passed);
+        state.waiting.drain(..recorded);
+        state.passed += recorded;
     }
 
     /// For the time of a write, unless the attempt is over.
@@ -269,6 +281,7 @@ impl Recorder {
     fn waiting(&self) -> Vec<Record> {
         let mut state = self.state();
         state.has_calls = true;
+        state.passed += state.waiting.len();
         std::mem::take(&mut state.waiting)
     }
 

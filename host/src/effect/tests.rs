@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::Json;
+use crate::clock;
+use crate::ids::DeliveryId;
+use crate::journal::{Journal, MemoryJournal};
 
 const SEND: Function = Function::ChatSend;
 const GET: Function = Function::KvGet;
@@ -321,19 +324,62 @@ fn a_call_that_was_cut_off_before_its_record_leaves_a_hole_and_is_made() {
     assert!(matches!(next, Next::Diverged(_)), "{next:?}");
 }
 
-#[tokio::test]
-async fn nothing_begins_for_an_attempt_that_has_ended() {
-    let delivery = crate::ids::DeliveryId {
-        event: crate::clock::event_id(),
+#[test]
+fn a_timer_that_was_set_is_not_set_again_and_one_that_was_refused_is() {
+    let records = [
+        record(0, 1, Function::ScheduleSet, "a", Some(Fate::Done)),
+        record(0, 2, Function::ScheduleCancel, "b", Some(Fate::Done)),
+        record(0, 3, Function::ScheduleSet, "c", Some(Fate::Refused)),
+    ];
+    let mut cursor = Cursor::new(effects(0, &records), Begin::Anew);
+    for (number, record) in (1..).zip(&records[..2]) {
+        let next = cursor.next(record.function, &record.arguments);
+        let expected = Next::Reuse {
+            place: place(1, number),
+            of: place(0, number),
+            answer: record.answer.clone().unwrap(),
+        };
+        assert_eq!(next, expected);
+    }
+    let next = cursor.next(Function::ScheduleSet, &arguments("c"));
+    assert_eq!(next, Next::Make { place: place(1, 3) });
+}
+
+fn recorder(journal: &Arc<dyn Journal>) -> (Recorder, DeliveryId) {
+    let delivery = DeliveryId {
+        event: clock::event_id(),
         plugin: "plugin".into(),
     };
     let recorder = Recorder::new(
-        Arc::new(crate::journal::MemoryJournal::default()),
-        delivery,
+        Arc::clone(journal),
+        delivery.clone(),
         PluginDigest::of(b"plugin"),
         Effects::default(),
         Begin::Again,
     );
+    (recorder, delivery)
+}
+
+#[tokio::test]
+async fn what_came_beside_a_transaction_is_recorded_after_it() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let (recorder, delivery) = recorder(&journal);
+    let call = |number, function| recorder.call(place(0, number), function, arguments("a"));
+    recorder.keep(call(1, GET), answer(Fate::Done, "1"));
+    let (_in_the_store, joined) = recorder.join(call(2, SET));
+    // A request beside it has its answer before the transaction is on disk.
+    recorder.keep(call(3, Function::HttpRead), answer(Fate::Done, "3"));
+    recorder.joined(joined, Fate::Done);
+    recorder.close(true, Retried::No).await;
+    let calls = journal.effects(&delivery).await.unwrap().calls;
+    let places: Vec<Place> = calls.iter().map(|call| call.place).collect();
+    assert_eq!(places, [place(0, 3)], "the store has the others");
+}
+
+#[tokio::test]
+async fn nothing_begins_for_an_attempt_that_has_ended() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let (recorder, _) = recorder(&journal);
     let early = recorder.take();
     // Several may be under way, and the end waits for all of them.
     let (one, another) = (

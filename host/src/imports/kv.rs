@@ -3,10 +3,13 @@
 use serde::Serialize;
 
 use super::bindings::belfry::bot::kv::{Error, Host};
+use super::recorded::Own;
 use super::value::Value;
 use crate::engine::{State, Task};
 use crate::function::Function;
+use crate::journal::JournalError;
 use crate::kv::{KvError, MAX_VALUE, Write};
+use crate::store::Recording;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
@@ -15,7 +18,9 @@ impl Host for State {
         let told: Result<Option<Value>, Error> = call
             .read(async {
                 let found = task.kv.get(&task.plugin, &key).await;
-                found.map(|value| value.map(Value::from)).map_err(to_guest)
+                found
+                    .map(|value| value.map(Value::from))
+                    .map_err(|error| to_guest(&error))
             })
             .await?;
         Ok(told.map(|value| value.map(Value::into_bytes)))
@@ -34,7 +39,7 @@ impl Host for State {
             expected: None,
             max_total: max_total(&call.task()),
         };
-        call.write_value(write).await
+        call.change(async { Ok(write) }).await
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), Error>> {
@@ -45,7 +50,7 @@ impl Host for State {
             expected: None,
             max_total: max_total(&call.task()),
         };
-        call.write_value(write).await
+        call.change(async { Ok(write) }).await
     }
 
     async fn compare_and_set(
@@ -67,7 +72,7 @@ impl Host for State {
             expected: Some(expected.map(Value::into_bytes)),
             max_total: max_total(&call.task()),
         };
-        call.write_value(write).await
+        call.change(async { Ok(write) }).await
     }
 
     async fn list_keys(
@@ -86,7 +91,7 @@ impl Host for State {
         call.read(async {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let keys = task.kv.keys(&task.plugin, &prefix, after.as_deref(), limit);
-            keys.await.map_err(to_guest)
+            keys.await.map_err(|error| to_guest(&error))
         })
         .await
     }
@@ -117,13 +122,46 @@ struct ListKeys<'a> {
     limit: u32,
 }
 
-pub(super) fn to_guest(error: KvError) -> Error {
+impl Own for Write {
+    type Error = KvError;
+    type Heard = Error;
+    const IS_CONDITIONAL: bool = true;
+
+    fn to_guest(error: &KvError) -> Error {
+        to_guest(error)
+    }
+
+    fn check(&self) -> Result<(), KvError> {
+        Write::check(self)
+    }
+
+    fn unusable(error: &KvError) -> Option<JournalError> {
+        match error {
+            KvError::Unavailable(reason) => Some(JournalError::Unusable(reason.clone())),
+            _ => None,
+        }
+    }
+
+    async fn make(self, task: &Task) -> Result<bool, KvError> {
+        task.kv.write(&task.plugin, self).await
+    }
+
+    async fn make_recorded(
+        self,
+        task: &Task,
+        recording: Recording<KvError>,
+    ) -> Option<Result<bool, KvError>> {
+        task.kv.write_recorded(&task.plugin, self, recording).await
+    }
+}
+
+fn to_guest(error: &KvError) -> Error {
     match error {
         KvError::InvalidKey => Error::InvalidKey,
         KvError::ValueTooLarge => {
             Error::ValueTooLarge(u32::try_from(MAX_VALUE).unwrap_or(u32::MAX))
         }
-        KvError::Full(most) => Error::Full(u32::try_from(most).unwrap_or(u32::MAX)),
+        KvError::Full(most) => Error::Full(u32::try_from(*most).unwrap_or(u32::MAX)),
         KvError::Unavailable(_) => Error::Unavailable,
     }
 }

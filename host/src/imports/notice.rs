@@ -18,7 +18,7 @@ use crate::engine::{State, Task};
 use crate::event::SentNotice;
 use crate::function::Function;
 use crate::ids::PluginName;
-use crate::journal::{Missed, Timer};
+use crate::journal::{Missed, Timer, TimerChange};
 use crate::kv::{KvError, MAX_KEYS, MAX_TOTAL, Write};
 use crate::{clock, config};
 
@@ -272,7 +272,7 @@ async fn follow(task: &Task, task_id: i64) {
         payload: payload.into(),
         revision: 0,
     };
-    if let Err(error) = notices.set(timer).await {
+    if let Err(error) = notices.change(TimerChange::Set(timer)).await {
         tracing::warn!(
             event = %task.envelope.id, plugin = %task.plugin, %error, "nobody will ask what became of a notice"
         );

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::bindings::belfry::bot::kv;
-use super::told::{MayBeUnknown, Told, Written, answer, answer_of};
+use super::told::{MayBeUnknown, Told, answer};
 use crate::call::{Arguments, Fate, Json};
 use crate::clock::{self, UnixMs};
 use crate::effect::{Given, Halt, Key, Next, Recorder, Source};
 use crate::engine::{Outbound, State, Task};
 use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
-use crate::journal::{Effect, JournalError, Place};
-use crate::kv::{KvError, Recording, Write};
+use crate::journal::{Effect, Place};
 use crate::meter::{Metric, Series};
+
+pub(super) use self::own::Own;
+
+mod own;
 
 /// What host calls came to.
 pub const HOST_CALLS: Metric = Metric::counter(
@@ -233,6 +235,8 @@ impl Call {
         V: Clone + Send + 'static,
         F: Future<Output = A> + Send + 'static,
     {
+        // As in `write`: nobody that awaits it keeps room for it twice.
+        let allowed = std::pin::pin!(allowed);
         let task = self.task();
         self.write(allowed, move |_| make(Arc::clone(&task), values.clone()))
             .await
@@ -305,65 +309,6 @@ impl Call {
                 Ok(told)
             }
         }
-    }
-
-    /// A write of the plugin's own values: one transaction with its record.
-    pub(super) async fn write_value<T: Written>(
-        self,
-        write: Write,
-    ) -> wasmtime::Result<Result<T, kv::Error>>
-    where
-        Result<T, kv::Error>: Told<Error = kv::Error>,
-    {
-        let recorder = match &self.task.source {
-            Source::Recorded(recorder) => recorder,
-            Source::Given(answers) => {
-                return match answers.answer(self.function, &self.arguments) {
-                    Given::Make => {
-                        let outcome = self.task.kv.write(&self.task.plugin, write).await;
-                        let (kept, told) = answer_of::<T>(&outcome);
-                        answers.told(self.function, &self.arguments, &kept.text);
-                        Ok(told)
-                    }
-                    given => self.given(given),
-                };
-            }
-        };
-        let place = match self.next(recorder)? {
-            Next::Answer(answer) => return self.replay(&answer.text),
-            Next::Make { place } | Next::Reuse { place, .. } | Next::Ambiguous { place, .. } => {
-                place
-            }
-            Next::Diverged(divergence) => return Err(Halt::Diverged(divergence).into()),
-        };
-        if let Err(error) = write.check() {
-            return self.keep(recorder, place, None, Err(super::kv::to_guest(error)));
-        }
-        let call = recorder.call(place, self.function, self.arguments.clone());
-        let recording = Recording {
-            join: recorder.join(call),
-            answer: |outcome| answer_of::<T>(outcome).0,
-        };
-        let (kv, plugin) = (&self.task.kv, &self.task.plugin);
-        let outcome = match kv.write_recorded(plugin, write.clone(), recording).await {
-            // Nothing was written, and the same disk would have to take the record of that.
-            Some(Err(KvError::Unavailable(reason))) => {
-                return Err(Halt::Journal(JournalError::Unusable(reason)).into());
-            }
-            Some(outcome) => outcome,
-            None => {
-                let outcome = kv.write(plugin, write).await;
-                let (answer, told) = answer_of::<T>(&outcome);
-                count(self.function, answer.fate);
-                let call = recorder.call(place, self.function, self.arguments.clone());
-                recorder.keep(call, answer);
-                return Ok(told);
-            }
-        };
-        let (answer, told) = answer_of::<T>(&outcome);
-        count(self.function, answer.fate);
-        recorder.joined(answer.fate);
-        Ok(told)
     }
 
     /// Records a call that was made, or refused, and tells the plugin.

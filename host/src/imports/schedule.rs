@@ -1,28 +1,26 @@
 //! `belfry:bot/schedule`: times at which the plugin wants an event.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::bindings::belfry::bot::schedule::{self as wit, Entry, Error, Host};
+use super::recorded::Own;
 use super::{from_f64, to_f64};
 use crate::clock::{self, UnixMs, later};
 use crate::cron::Cron;
 use crate::engine::{State, Task};
 use crate::function::Function;
-use crate::journal::{MAX_TIMERS, Missed, Repeat, Timer, TimerError};
+use crate::journal::{JournalError, MAX_TIMERS, Missed, Repeat, Timer, TimerChange, TimerError};
+use crate::store::Recording;
 
 impl Host for State {
     async fn set(&mut self, timer: wit::Timer) -> wasmtime::Result<Result<(), Error>> {
         let call = self.asks(Function::ScheduleSet, &timer)?;
         let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, timer) = (Arc::clone(&task), timer.clone());
-            async move {
-                let timer = read(&task, timer).await.map_err(Error::Invalid)?;
-                task.schedule.set(timer).await.map_err(to_guest)
-            }
+        call.change(async move {
+            let timer = read(&task, timer).await.map_err(Error::Invalid)?;
+            Ok(TimerChange::Set(timer))
         })
         .await
     }
@@ -30,12 +28,9 @@ impl Host for State {
     async fn cancel(&mut self, name: String) -> wasmtime::Result<Result<bool, Error>> {
         let call = self.asks(Function::ScheduleCancel, &Cancel { name: &name })?;
         let task = call.task();
-        call.write(async { Ok(()) }, move |_| {
-            let (task, name) = (Arc::clone(&task), name.clone());
-            async move {
-                let cancelled = task.schedule.cancel(&task.plugin, &name).await;
-                cancelled.map_err(to_guest)
-            }
+        call.change(async move {
+            let plugin = task.plugin.clone();
+            Ok(TimerChange::Cancel { plugin, name })
         })
         .await
     }
@@ -47,9 +42,42 @@ impl Host for State {
             let timers = task.schedule.timers(&task.plugin).await;
             timers
                 .map(|timers| timers.into_iter().map(entry).collect())
-                .map_err(to_guest)
+                .map_err(|error| to_guest(&error))
         })
         .await
+    }
+}
+
+impl Own for TimerChange {
+    type Error = TimerError;
+    type Heard = Error;
+    const IS_CONDITIONAL: bool = false;
+
+    fn to_guest(error: &TimerError) -> Error {
+        to_guest(error)
+    }
+
+    fn check(&self) -> Result<(), TimerError> {
+        TimerChange::check(self)
+    }
+
+    fn unusable(error: &TimerError) -> Option<JournalError> {
+        match error {
+            TimerError::Journal(error) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    async fn make(self, task: &Task) -> Result<bool, TimerError> {
+        task.schedule.change(self).await
+    }
+
+    async fn make_recorded(
+        self,
+        task: &Task,
+        recording: Recording<TimerError>,
+    ) -> Option<Result<bool, TimerError>> {
+        task.schedule.change_recorded(self, recording).await
     }
 }
 
@@ -123,9 +151,9 @@ fn entry(timer: Timer) -> Entry {
     }
 }
 
-fn to_guest(error: TimerError) -> Error {
+fn to_guest(error: &TimerError) -> Error {
     match error {
-        TimerError::Invalid(reason) => Error::Invalid(reason),
+        TimerError::Invalid(reason) => Error::Invalid(reason.clone()),
         TimerError::Full => Error::Full(u32::try_from(MAX_TIMERS).unwrap_or(u32::MAX)),
         TimerError::Journal(error) => {
             tracing::warn!(%error, "a timer cannot be kept");

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use super::bindings::belfry::bot::{api, kv, schedule};
 use super::outcome_unknown;
 use crate::call::{Answer, Fate, Json};
-use crate::kv::KvError;
 
 /// What a plugin hears: a result of one of the interfaces.
 pub(super) trait Told: Serialize + DeserializeOwned + Send + 'static {
@@ -91,48 +90,6 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Told for Result<T, schedu
     fn too_large() -> Self {
         Err(schedule::Error::Unavailable)
     }
-}
-
-/// A timer in doubt is set again, so nobody is told this.
-impl<T: Serialize + DeserializeOwned + Send + 'static> MayBeUnknown for Result<T, schedule::Error> {
-    fn unknown(_: &str) -> Self {
-        Err(schedule::Error::Unavailable)
-    }
-}
-
-/// What a write of a value says when it was done.
-pub(super) trait Written: Sized {
-    /// Whether its condition held.
-    fn from_condition(held: bool) -> Self;
-}
-
-impl Written for () {
-    fn from_condition(_: bool) -> Self {}
-}
-
-impl Written for bool {
-    fn from_condition(held: bool) -> Self {
-        held
-    }
-}
-
-/// What is recorded of a write of a value, and what the plugin hears of it.
-pub(super) fn answer_of<T: Written>(
-    outcome: &Result<bool, KvError>,
-) -> (Answer, Result<T, kv::Error>)
-where
-    Result<T, kv::Error>: Told,
-{
-    let told = outcome
-        .clone()
-        .map(T::from_condition)
-        .map_err(super::kv::to_guest);
-    let fate = match outcome {
-        Ok(true) => Fate::Done,
-        Ok(false) | Err(_) => Fate::Refused,
-    };
-    let text = Json::new(serde_json::to_string(&told).unwrap_or_default());
-    (Answer { fate, text }, told)
 }
 
 /// What is recorded of an answer.

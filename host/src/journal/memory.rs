@@ -52,6 +52,18 @@ struct Delivery {
     reason: Option<String>,
 }
 
+impl Delivery {
+    /// Whether a selection, which is of these states, means it.
+    fn is_meant(&self, event: &Envelope, selection: &Selection, states: &[State]) -> bool {
+        let of_plugin = selection.plugin.as_ref();
+        selection.event.is_none_or(|wanted| wanted == event.id)
+            && selection.covers_time(event.received_at)
+            && of_plugin.is_none_or(|wanted| *wanted == self.plugin)
+            && states.contains(&self.state)
+            && selection.covers_reason(self.reason.as_deref())
+    }
+}
+
 impl MemoryJournal {
     /// Forgets what is claimed, as a crash does.
     #[cfg(test)]
@@ -96,6 +108,9 @@ impl Inner {
                     }
                 }
             }
+        }
+        if *effects == Effects::default() {
+            self.effects.remove(id);
         }
     }
 }
@@ -248,20 +263,8 @@ impl Journal for MemoryJournal {
             let Envelope {
                 id, received_at, ..
             } = entry.envelope;
-            if selection.event.is_some_and(|event| event != id)
-                || !selection.covers_time(received_at)
-            {
-                continue;
-            }
             for delivery in &mut entry.deliveries {
-                let of_plugin = selection
-                    .plugin
-                    .as_ref()
-                    .is_none_or(|plugin| *plugin == delivery.plugin);
-                if !of_plugin
-                    || !states.contains(&delivery.state)
-                    || !selection.covers_reason(delivery.reason.as_deref())
-                {
+                if !delivery.is_meant(&entry.envelope, selection, &states) {
                     continue;
                 }
                 let place = DeliveryId {
@@ -296,6 +299,30 @@ impl Journal for MemoryJournal {
             }
         }
         Ok(amended)
+    }
+
+    async fn select(
+        &self,
+        selection: &Selection,
+        after: Option<&DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryId>, JournalError> {
+        let (inner, states) = (self.inner(), selection.states());
+        let mut found: Vec<DeliveryId> = inner
+            .events
+            .values()
+            .flat_map(|entry| entry.deliveries.iter().map(move |of| (entry, of)))
+            .filter(|(entry, of)| of.is_meant(&entry.envelope, selection, &states))
+            .filter(|(_, of)| of.state != State::Pending || of.attempts > 0)
+            .map(|(entry, of)| DeliveryId {
+                event: entry.envelope.id,
+                plugin: of.plugin.clone(),
+            })
+            .filter(|id| after.is_none_or(|after| id > after))
+            .collect();
+        found.sort();
+        found.truncate(limit);
+        Ok(found)
     }
 
     async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {

@@ -199,6 +199,18 @@ impl SqliteJournal {
         Ok(list(&connection, filter).map_err(StoreError::from)?)
     }
 
+    /// As [`Journal::select`], of a file that another process may be writing.
+    pub fn select_file(
+        path: &Path,
+        selection: &Selection,
+        after: Option<&DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryId>, JournalError> {
+        let connection = open_reader(path)?;
+        let found = amend::select(&connection, selection, after, limit);
+        Ok(found.map_err(StoreError::from)?)
+    }
+
     /// Whether so many more deliveries may be open.
     fn check_room(&self, deliveries: usize) -> Result<(), JournalError> {
         let has_room = self.shared.lock().queue.has_room(deliveries);
@@ -420,6 +432,19 @@ impl Journal for SqliteJournal {
                 None => return Ok(amended),
             }
         }
+    }
+
+    async fn select(
+        &self,
+        selection: &Selection,
+        after: Option<&DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryId>, JournalError> {
+        let (selection, after) = (selection.clone(), after.cloned());
+        let found = self
+            .store
+            .read(move |connection| amend::select(connection, &selection, after.as_ref(), limit));
+        Ok(found.await?)
     }
 
     async fn give(&self, id: &DeliveryId, key: &str, now: UnixMs) -> Result<bool, JournalError> {

@@ -8,6 +8,7 @@ use super::{JournalError, NewEvent};
 use crate::clock::UnixMs;
 use crate::cron::Cron;
 use crate::ids::{AppName, PluginName};
+use crate::store::Recording;
 use crate::wake::Waker;
 
 #[cfg(test)]
@@ -129,6 +130,30 @@ impl Timer {
     }
 }
 
+/// A change of a plugin's timers.
+#[derive(Debug, Clone)]
+pub enum TimerChange {
+    /// Sets a timer in the place of one of the same name. One that repeats by the same rule as before keeps its time.
+    Set(Timer),
+    /// Removes a timer.
+    Cancel {
+        /// Whose it is.
+        plugin: PluginName,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl TimerChange {
+    /// Whether everything is within the limits.
+    pub fn check(&self) -> Result<(), TimerError> {
+        match self {
+            Self::Set(timer) => timer.check(),
+            Self::Cancel { .. } => Ok(()),
+        }
+    }
+}
+
 /// What becomes of a timer that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -161,11 +186,18 @@ pub struct DueTimers {
 /// Keeps timers. What a change answered with success survives a crash, except in memory.
 #[async_trait]
 pub trait Timers: Send + Sync {
-    /// Sets a timer in the place of one of the same name. One that repeats by the same rule as before keeps its time.
-    async fn set(&self, timer: Timer) -> Result<(), TimerError>;
+    /// Makes a change and says whether there was anything to do: always, but for a cancelled timer that is not there.
+    async fn change(&self, change: TimerChange) -> Result<bool, TimerError>;
 
-    /// Removes a timer and says whether it was there.
-    async fn cancel(&self, plugin: &PluginName, name: &str) -> Result<bool, TimerError>;
+    /// Makes a change as [`Timers::change`] does, and its record in the same transaction. `None`: these timers have no
+    /// transaction to share, and nothing was done.
+    async fn change_recorded(
+        &self,
+        _change: TimerChange,
+        _recording: Recording<TimerError>,
+    ) -> Option<Result<bool, TimerError>> {
+        None
+    }
 
     /// The timers of a plugin, by name.
     async fn timers(&self, plugin: &PluginName) -> Result<Vec<Timer>, TimerError>;
@@ -195,17 +227,22 @@ impl Schedule {
         Self { timers, waker }
     }
 
-    /// As [`Timers::set`].
-    pub async fn set(&self, timer: Timer) -> Result<(), TimerError> {
-        timer.check()?;
-        self.timers.set(timer).await?;
+    /// As [`Timers::change`].
+    pub async fn change(&self, change: TimerChange) -> Result<bool, TimerError> {
+        let changed = self.timers.change(change).await;
         self.waker.wake();
-        Ok(())
+        changed
     }
 
-    /// As [`Timers::cancel`].
-    pub async fn cancel(&self, plugin: &PluginName, name: &str) -> Result<bool, TimerError> {
-        self.timers.cancel(plugin, name).await
+    /// As [`Timers::change_recorded`].
+    pub async fn change_recorded(
+        &self,
+        change: TimerChange,
+        recording: Recording<TimerError>,
+    ) -> Option<Result<bool, TimerError>> {
+        let changed = self.timers.change_recorded(change, recording).await;
+        self.waker.wake();
+        changed
     }
 
     /// As [`Timers::timers`].

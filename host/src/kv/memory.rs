@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Write, check_key};
 use crate::ids::PluginName;
 
 /// A key-value store that forgets everything when it is dropped.
@@ -53,15 +53,6 @@ impl Kv for MemoryKv {
         }
         values.insert(place, value);
         Ok(true)
-    }
-
-    async fn write_recorded(
-        &self,
-        _: &PluginName,
-        _: Write,
-        _: Recording,
-    ) -> Option<Result<bool, KvError>> {
-        None
     }
 
     async fn keys(

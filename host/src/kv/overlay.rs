@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Write, check_key};
 use crate::ids::PluginName;
 
 /// Values by plugin and key; `None` for what was removed.
@@ -79,15 +79,6 @@ impl Kv for Overlay {
         self.written()
             .insert((plugin.clone(), write.key), write.value);
         Ok(true)
-    }
-
-    async fn write_recorded(
-        &self,
-        _: &PluginName,
-        _: Write,
-        _: Recording,
-    ) -> Option<Result<bool, KvError>> {
-        None
     }
 
     async fn keys(

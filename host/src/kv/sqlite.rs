@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Kv, KvError, MAX_KEYS, Recording, Write, check_key};
+use super::{Kv, KvError, MAX_KEYS, Write, check_key};
 use crate::ids::PluginName;
+use crate::store::Recording;
 use crate::store::sqlite::{Store, StoreError};
 
 /// A key-value store in a [`Store`].
@@ -46,7 +47,7 @@ impl Kv for SqliteKv {
         &self,
         plugin: &PluginName,
         write: Write,
-        mut recording: Recording,
+        mut recording: Recording<KvError>,
     ) -> Option<Result<bool, KvError>> {
         if let Err(error) = write.check() {
             return Some(Err(error));
@@ -54,8 +55,7 @@ impl Kv for SqliteKv {
         let plugin = plugin.to_string();
         let written = self.0.write(move |connection| {
             let outcome = apply(connection, &plugin, &write)?;
-            let answer = (recording.answer)(&outcome);
-            recording.join.sqlite(connection, answer)?;
+            recording.sqlite(connection, &outcome)?;
             Ok(outcome)
         });
         Some(written.await.unwrap_or_else(|error| Err(error.into())))

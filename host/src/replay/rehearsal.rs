@@ -172,7 +172,7 @@ impl Answers for Rehearsal {
         });
         let next = page.cursor.next(function, arguments);
         let (given, from) = match function.class() {
-            Class::Write => match next {
+            Class::Write | Class::TimerWrite => match next {
                 Next::Answer(answer) | Next::Reuse { answer, .. } => {
                     (Given::Answer(answer.text), Whence::Record)
                 }

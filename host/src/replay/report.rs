@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Json;
+use crate::ids::DeliveryId;
 
 /// What a dry run came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,11 +14,13 @@ pub struct Report {
     pub event: String,
     /// The plugin.
     pub plugin: String,
-    /// The version that ran, by its own name.
-    pub version: String,
-    /// The SHA-256 of its component.
-    pub digest: String,
-    /// One word for how it ended, as in metrics.
+    /// The version that ran, by its own name; `None` if none could.
+    pub version: Option<String>,
+    /// The SHA-256 of its component; `None` if none could run.
+    pub digest: Option<String>,
+    /// How it compares as a whole.
+    pub verdict: Verdict,
+    /// One word for how it ended, as in metrics; `not-run` if it did not begin.
     pub outcome: String,
     /// How it ended.
     pub outcome_text: String,
@@ -38,6 +41,38 @@ pub struct Recorded {
     pub reason: Option<String>,
     /// The version that made the last recorded call.
     pub digest: Option<String>,
+}
+
+/// How a run compares with what is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It succeeds, with equal calls.
+    Same,
+    /// It succeeds, with other calls.
+    Changed,
+    /// It does not succeed, or could not begin.
+    Failed,
+}
+
+impl Verdict {
+    /// The verdict on a run.
+    pub(super) fn of(succeeds: bool, calls: &[Line]) -> Self {
+        let is_same = |call: &Line| call.difference == Difference::Same;
+        match succeeds {
+            false => Self::Failed,
+            true if calls.iter().all(is_same) => Self::Same,
+            true => Self::Changed,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// How a call compares with the calls of the last recorded run.
@@ -116,10 +151,48 @@ pub struct Was {
 }
 
 impl Report {
+    /// Of a delivery that cannot be run.
+    pub(super) fn not_run(id: &DeliveryId, reason: String) -> Self {
+        Self {
+            event: id.event.to_string(),
+            plugin: id.plugin.to_string(),
+            version: None,
+            digest: None,
+            verdict: Verdict::Failed,
+            outcome: "not-run".to_owned(),
+            outcome_text: reason,
+            recorded: None,
+            calls: Vec::new(),
+        }
+    }
+
     /// How many calls compare so.
     pub fn count(&self, difference: Difference) -> usize {
         let calls = self.calls.iter();
         calls.filter(|call| call.difference == difference).count()
+    }
+
+    /// A line for a list of many.
+    pub fn line(&self) -> String {
+        let Self {
+            verdict,
+            event,
+            plugin,
+            ..
+        } = self;
+        let (word, calls) = (verdict.word(), self.calls.len());
+        format!("{word:<8}  {event}  {plugin}  {calls} calls")
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let len = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.expose().len());
+        let calls = self.calls.iter().map(|call| {
+            let was = call.recorded.as_ref();
+            let was = was.map_or(0, |was| len(&was.arguments) + len(&was.answer));
+            len(&call.arguments) + len(&call.answer) + was
+        });
+        calls.sum()
     }
 }
 
@@ -127,13 +200,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "event     {}", self.event)?;
-        writeln!(
-            f,
-            "plugin    {} {} ({})",
-            self.plugin,
-            self.version,
-            short(&self.digest)
-        )?;
+        write!(f, "plugin    {}", self.plugin)?;
+        match (&self.version, &self.digest) {
+            (Some(version), Some(digest)) => writeln!(f, " {version} ({})", short(digest))?,
+            _ => return writeln!(f, "\nnot run   {}", self.outcome_text),
+        }
         match &self.recorded {
             None => writeln!(f, "recorded  nothing: it did not get the event")?,
             Some(recorded) => {
@@ -146,7 +217,7 @@ impl fmt::Display for Report {
                     write!(f, " ({reason})")?;
                 }
                 match &recorded.digest {
-                    Some(digest) if *digest != self.digest => {
+                    Some(digest) if self.digest.as_ref() != Some(digest) => {
                         writeln!(f, ", by another version ({})", short(digest))?;
                     }
                     _ => writeln!(f)?,

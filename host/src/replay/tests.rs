@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::rehearsal::Rehearsal;
-use super::{Difference, Line, Whence};
+use super::{Difference, Line, PIECE, Position, Replays, Report, Summary, Verdict, Whence, piece};
 use crate::call::{Answer, Arguments, Fate, Json};
-use crate::clock::UnixMs;
+use crate::clock::{self, UnixMs};
 use crate::config::Grant;
 use crate::effect::{Answers, Given};
 use crate::function::{Function, Policy};
-use crate::ids::PluginDigest;
+use crate::ids::{DeliveryId, PluginDigest};
 use crate::journal::{Effect, Place};
 
 const GET: Function = Function::ChatGet;
@@ -177,4 +177,92 @@ fn what_the_grant_refuses_is_shown_as_that() {
     let lines = rehearsal.lines();
     assert_eq!(lines[0].from, Some(Whence::Grant));
     assert_eq!(lines[0].answer, Some(Json::new("{}")));
+}
+
+fn ids(count: usize) -> Vec<DeliveryId> {
+    let id = |_| DeliveryId {
+        event: clock::event_id(),
+        plugin: "a".into(),
+    };
+    (0..count).map(id).collect()
+}
+
+/// What a run of the plugin came to that heard so much of one call.
+fn report(id: &DeliveryId, bytes: usize) -> Report {
+    let rehearsal = Rehearsal::new(&[], Arc::new(Grant::everything()));
+    rehearsal.answer(SEND, &arguments("a"));
+    rehearsal.told(SEND, &arguments("a"), &Json::new("x".repeat(bytes)));
+    let calls = rehearsal.lines();
+    Report {
+        version: Some("1".to_owned()),
+        digest: Some("d".to_owned()),
+        verdict: Verdict::of(true, &calls),
+        outcome: "done".to_owned(),
+        calls,
+        ..Report::not_run(id, "done".to_owned())
+    }
+}
+
+async fn run(ids: &[DeliveryId], bytes: usize) -> Replays {
+    let of_piece = ids.iter().take(PIECE).cloned().collect();
+    piece(of_piece, async |id| Ok::<_, String>(report(&id, bytes))).await
+}
+
+#[tokio::test]
+async fn a_piece_ends_after_so_many_deliveries_or_so_many_bytes_and_says_where() {
+    let all = ids(PIECE + 1);
+    let position = |id: &DeliveryId| Position {
+        event: id.event.to_string(),
+        plugin: "a".to_owned(),
+    };
+    let full = run(&all, 1).await;
+    assert_eq!(full.replays.len(), PIECE);
+    assert_eq!(full.next, Some(position(&all[PIECE - 1])));
+    assert_eq!(full.next.unwrap().delivery().unwrap(), all[PIECE - 1]);
+    let few = run(&all[..3], 1).await;
+    assert_eq!((few.replays.len(), few.next), (3, None));
+    // Four go beyond 4 MiB.
+    let large = run(&all[..9], 1_100_000).await;
+    assert_eq!(
+        (large.replays.len(), large.next),
+        (4, Some(position(&all[3])))
+    );
+    let last = run(&all[..4], 1_100_000).await;
+    assert_eq!((last.replays.len(), last.next), (4, None));
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_run_fails_alone() {
+    let all = ids(3);
+    let second = all[1].clone();
+    let replays = piece(all, async |id| match id == second {
+        true => Err("no plugin is loaded"),
+        false => Ok(report(&id, 1)),
+    });
+    let replays = replays.await;
+    let expected = Summary {
+        same: 0,
+        changed: 2,
+        failed: 1,
+    };
+    assert_eq!(replays.summary, expected);
+    let failed = &replays.replays[1];
+    assert_eq!(
+        (failed.outcome.as_str(), failed.outcome_text.as_str()),
+        ("not-run", "no plugin is loaded")
+    );
+}
+
+#[test]
+fn a_run_is_the_same_only_if_it_succeeds_with_equal_calls() {
+    let records = [record(0, 1, SEND, "a", OK)];
+    let verdict = |succeeds, calls: &[(Function, &str)]| {
+        let (_, lines) = rehearse(&records, calls);
+        Verdict::of(succeeds, &lines)
+    };
+    assert_eq!(verdict(true, &[(SEND, "a")]), Verdict::Same);
+    assert_eq!(verdict(false, &[(SEND, "a")]), Verdict::Failed);
+    assert_eq!(verdict(true, &[(SEND, "b")]), Verdict::Changed);
+    assert_eq!(verdict(true, &[]), Verdict::Changed);
+    assert_eq!(verdict(true, &[(SEND, "a"), (GET, "a")]), Verdict::Changed);
 }

@@ -10,17 +10,19 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 use tokio::sync::{mpsc, oneshot};
 
-use super::wal;
-use crate::clock;
 use crate::failpoint::{self, Point};
-use crate::meter::{self, Metric};
 
 pub use rusqlite::Connection;
 
 pub use self::backup::backup;
+pub use self::writer::{BATCH_JOBS, COMMIT_SECONDS, QUEUE_JOBS};
+
+use self::writer::{Job, Message, job, write_loop};
 
 mod backup;
+mod layout;
 mod lock;
+mod writer;
 
 /// Whether something could be written within a transaction.
 pub type Written = rusqlite::Result<()>;
@@ -30,39 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Jobs that may wait for the writer.
 const QUEUE: usize = 4096;
-/// Jobs of one transaction.
-const BATCH: usize = 256;
-/// Statements that the writer keeps prepared: all it has.
-const STATEMENTS: usize = 64;
-/// Pages in the log before they are brought into the file, 4 KiB each. A page that changes in every commit, as the last
-/// ones of an index do, is then copied once for many commits; the log stays below 20 MiB.
-const CHECKPOINT_PAGES: u32 = 4_000;
 /// Connections kept for reading.
 const READERS: usize = 4;
-
-/// How long commits take.
-pub const COMMIT_SECONDS: Metric = Metric::histogram(
-    "belfry_store_commit_duration_seconds",
-    &["result"],
-    meter::SECONDS,
-    "Time a transaction of the store took, its sync included.",
-);
-/// How many jobs share a commit.
-pub const BATCH_JOBS: Metric = Metric::histogram(
-    "belfry_store_batch_jobs",
-    &[],
-    meter::NUMBERS,
-    "Jobs of one transaction of the store.",
-);
-/// How many jobs wait.
-pub const QUEUE_JOBS: Metric = Metric::gauge(
-    "belfry_store_queue_jobs",
-    &[],
-    "Jobs that wait for the writer of the store.",
-);
-
-/// The layout of the file; each entry leads from the version of its index to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
 /// Why the store did not do something.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -94,41 +65,17 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Disk(error.to_string())
-    }
-}
-
-trait Job: Send {
-    /// Does the work within a transaction; again, if that transaction was given up because of another job.
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
-}
-
-struct TypedJob<T, F, A> {
-    work: F,
-    value: Option<T>,
-    after: Option<A>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T, F, A> Job for TypedJob<T, F, A>
-where
-    T: Send,
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
-    A: FnOnce(Option<&T>) + Send,
-{
-    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.value = Some((self.work)(connection)?);
-        Ok(())
-    }
-
-    fn answer(mut self: Box<Self>, outcome: Result<(), StoreError>) {
-        let answer = outcome.and_then(|()| self.value.take().ok_or(StoreError::Closed));
-        if let Some(after) = self.after.take() {
-            after(answer.as_ref().ok());
+        // Where the disk is full SQLite says so, but for this one file.
+        let cannot_grow = |error: &rusqlite::Error| {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+        };
+        match cannot_grow(&error) {
+            true => Self::Disk(format!(
+                "{error}: the file beside it that ends in -shm cannot grow, as on a full disk"
+            )),
+            false => Self::Disk(error.to_string()),
         }
-        // Whoever asked may have gone away; the work is done all the same.
-        let _ = self.reply.send(answer);
     }
 }
 
@@ -137,11 +84,6 @@ where
 pub struct Store {
     jobs: mpsc::Sender<Message>,
     readers: Arc<Readers>,
-}
-
-enum Message {
-    Job(Box<dyn Job>),
-    Close(oneshot::Sender<()>),
 }
 
 struct Readers {
@@ -179,8 +121,8 @@ impl Store {
 
     fn open_within(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let lock = lock::take(path, patience)?;
-        report_log(path);
-        let connection = open_writer(path)?;
+        layout::report_log(path);
+        let connection = layout::open_writer(path)?;
         failpoint::pass(Point::InOpen);
         let (jobs, queue) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
@@ -325,25 +267,6 @@ impl Store {
     }
 }
 
-#[allow(clippy::type_complexity)]
-fn job<T, F, A>(work: F, after: A) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
-where
-    T: Send + 'static,
-    F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    A: FnOnce(Option<&T>) + Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (
-        Box::new(TypedJob {
-            work,
-            value: None,
-            after: Some(after),
-            reply,
-        }),
-        answer,
-    )
-}
-
 /// A read-only view of a store that another process may be writing.
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(
@@ -354,213 +277,10 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Takes effect in a new file only, before anything is in it: free pages can be given back piece by piece.
-    connection.pragma_update(None, "auto_vacuum", "incremental")?;
-    // SQLite ignores pragmas it cannot honour, so each one is read back.
-    for (pragma, value, expected) in [
-        ("journal_mode", "wal", "wal"),
-        ("synchronous", "full", "2"),
-        ("foreign_keys", "on", "1"),
-        ("mmap_size", "0", "0"),
-    ] {
-        connection.pragma_update(None, pragma, value)?;
-        let found: String = connection.pragma_query_value(None, pragma, |row| {
-            row.get::<_, String>(0)
-                .or_else(|_| row.get::<_, i64>(0).map(|number| number.to_string()))
-        })?;
-        if found != expected {
-            return Err(StoreError::Disk(format!(
-                "pragma {pragma} is {found} instead of {expected}"
-            )));
-        }
-    }
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    #[cfg(target_os = "macos")]
-    connection.pragma_update(None, "fullfsync", "on")?;
-    migrate(&connection, path)?;
-    Ok(connection)
-}
-
-/// Says what of the log will not be read; SQLite itself does not.
-fn report_log(path: &Path) {
-    match wal::survey(path) {
-        Ok(Some(log)) if log.lost_a_commit => {
-            tracing::error!(
-                ?path,
-                committed = log.committed,
-                ignored = log.ignored,
-                "the log of the store is damaged, and what its last part had is lost unless a crash cut it off"
-            );
-        }
-        Ok(Some(log)) if log.ignored > 0 => {
-            tracing::warn!(
-                ?path,
-                committed = log.committed,
-                ignored = log.ignored,
-                "the log of the store ends in a write that was cut off and never acknowledged"
-            );
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(?path, %error, "cannot look at the log of the store"),
-    }
-}
-
-fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let version = usize::try_from(version).unwrap_or(usize::MAX);
-    if version > MIGRATIONS.len() {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found: version,
-            known: MIGRATIONS.len(),
-        });
-    }
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {};",
-            index + 1
-        ))?;
-        failpoint::pass(Point::InMigration);
-        connection.execute_batch("COMMIT")?;
-    }
-    Ok(())
-}
-
-/// Answers with who waits for the end, if somebody does.
-fn write_loop(
-    connection: Connection,
-    mut queue: mpsc::Receiver<Message>,
-) -> Option<oneshot::Sender<()>> {
-    let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
-    let mut closing = None;
-    while closing.is_none()
-        && let Some(first) = queue.blocking_recv()
-    {
-        let mut next = Some(first);
-        while let Some(message) = next.take() {
-            match message {
-                Message::Job(job) => batch.push(job),
-                Message::Close(done) => closing = Some(done),
-            }
-            if batch.len() < BATCH && closing.is_none() {
-                next = queue.try_recv().ok();
-            }
-        }
-        QUEUE_JOBS.set(&[], meter::number(queue.len()));
-        commit(&connection, &mut batch);
-    }
-    // Closing the last connection brings everything from the log into the file itself.
-    drop(connection);
-    closing
-}
-
-/// Runs a batch in one transaction and answers its jobs.
-///
-/// If a job fails, the batch is given up and each job gets a transaction of its own. That is rare, and cheaper than a
-/// savepoint for every job: SQLite copies each page that changes after a savepoint.
-fn commit(connection: &Connection, batch: &mut Vec<Box<dyn Job>>) {
-    let started = clock::instant();
-    let done = transact(connection, batch);
-    let result = if done.is_ok() { "ok" } else { "failed" };
-    COMMIT_SECONDS.observe(&[result], started.elapsed().as_secs_f64());
-    BATCH_JOBS.observe(&[], meter::number(batch.len()));
-    match done {
-        Err(Failure::Job(_)) if batch.len() > 1 => {
-            for job in batch.drain(..) {
-                commit(connection, &mut vec![job]);
-            }
-        }
-        Ok(()) => batch.drain(..).for_each(|job| job.answer(Ok(()))),
-        Err(Failure::Job(error) | Failure::Store(error)) => {
-            tracing::error!(%error, jobs = batch.len(), "cannot write to the store");
-            batch
-                .drain(..)
-                .for_each(|job| job.answer(Err(error.clone())));
-        }
-    }
-}
-
-/// Why a transaction was given up.
-enum Failure {
-    /// One of its jobs is wrong.
-    Job(StoreError),
-    /// Nothing can be written.
-    Store(StoreError),
-}
-
-fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-    let store = |error: rusqlite::Error| Failure::Store(error.into());
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(store)?;
-    let done = batch
-        .iter_mut()
-        .try_for_each(|job| job.run(connection))
-        .map_err(|error| {
-            if is_of_the_disk(&error) {
-                store(error)
-            } else {
-                Failure::Job(error.into())
-            }
-        })
-        .and_then(|()| end(connection).map_err(store));
-    // SQLite itself takes some transactions back, when the disk is full for one.
-    if done.is_err() && !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    done
-}
-
-fn end(connection: &Connection) -> rusqlite::Result<()> {
-    failpoint::pass(Point::BeforeCommit);
-    if failpoint::fails(Point::BeforeCommit) {
-        let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
-        return Err(rusqlite::Error::SqliteFailure(error, None));
-    }
-    connection.execute_batch("COMMIT")?;
-    failpoint::pass(Point::AfterCommit);
-    Ok(())
-}
-
-fn is_of_the_disk(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure,
-    };
-    let of_the_disk = [
-        CannotOpen,
-        DatabaseBusy,
-        DatabaseCorrupt,
-        DiskFull,
-        OutOfMemory,
-        ReadOnly,
-        SystemIoFailure,
-    ];
-    error
-        .sqlite_error_code()
-        .is_some_and(|code| of_the_disk.contains(&code))
-}
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_of_a_newer_belfry_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.db");
-        open_writer(&path)
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
-        let error = open_writer(&path).unwrap_err().to_string();
-        assert!(
-            error.ends_with("has version 99, this belfry knows up to 1"),
-            "{error}"
-        );
-    }
 
     #[tokio::test]
     async fn a_job_that_fails_takes_back_only_its_own_changes() {

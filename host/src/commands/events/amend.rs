@@ -72,7 +72,7 @@ pub(super) fn time(text: &str) -> Result<jiff::Timestamp, String> {
 #[allow(clippy::print_stdout)]
 pub(super) async fn run(options: &Options, change: Change) -> anyhow::Result<ExitCode> {
     let config = Config::load(&options.file.config)?;
-    let mut request = AmendRequest {
+    let request = AmendRequest {
         all: options.all,
         event: options.id.map(|id| id.to_string()),
         plugin: options.plugin.clone(),
@@ -109,7 +109,6 @@ pub(super) async fn run(options: &Options, change: Change) -> anyhow::Result<Exi
             }
         }
     }
-    request.dry_run = false;
     if options.id.is_some() && deliveries == 0 {
         bail!("there is nothing of that event to change");
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::Content;
-use crate::journal::{Journal, MemoryJournal, Missed, Repeat};
+use crate::journal::{Journal, MemoryJournal, Missed, Repeat, TimerChange};
 
 /// 2026-11-22T01:00:00Z, nine in the morning in Shanghai.
 const NINE: i64 = 1_795_309_200_000;
@@ -34,7 +34,7 @@ async fn fire(journal: &MemoryJournal, now: i64) -> Pass {
 async fn a_cron_timer_fires_at_each_of_its_times() {
     let journal = MemoryJournal::default();
     let daily = timer(Some("0 9 * * *"), NINE, Missed::Once);
-    journal.set(daily).await.unwrap();
+    journal.change(TimerChange::Set(daily)).await.unwrap();
     let mut fired = 0;
     // A look each hour of three days and a second look at once.
     for hour in 0..72 {
@@ -69,7 +69,7 @@ async fn what_was_missed_comes_once_or_is_left_out() {
     for (missed, fired) in [(Missed::Once, 1), (Missed::Skip, 0)] {
         let journal = MemoryJournal::default();
         let daily = timer(Some("0 9 * * *"), NINE, missed);
-        journal.set(daily).await.unwrap();
+        journal.change(TimerChange::Set(daily)).await.unwrap();
         let three_days_later = NINE + (3 * 24 * 60 + 30) * MINUTE;
         let pass = fire(&journal, three_days_later).await;
         let tomorrow = NINE + 4 * 24 * 60 * MINUTE;
@@ -81,7 +81,10 @@ async fn what_was_missed_comes_once_or_is_left_out() {
 #[tokio::test]
 async fn a_timer_of_a_plugin_that_is_not_there_waits_for_it() {
     let journal = MemoryJournal::default();
-    journal.set(timer(None, NINE, Missed::Once)).await.unwrap();
+    journal
+        .change(TimerChange::Set(timer(None, NINE, Missed::Once)))
+        .await
+        .unwrap();
     let now = UnixMs(NINE + MINUTE);
     assert_eq!(fire_due(&journal, &[], now).await.unwrap(), Pass::default());
     assert_eq!(fire(&journal, NINE + 60 * MINUTE).await.fired, 1);

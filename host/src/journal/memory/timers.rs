@@ -5,13 +5,19 @@ use async_trait::async_trait;
 use super::MemoryJournal;
 use crate::clock::UnixMs;
 use crate::ids::PluginName;
-use crate::journal::timers::{DueTimers, MAX_TIMERS, Timer, TimerError, Timers, Turn};
+use crate::journal::timers::{DueTimers, MAX_TIMERS, Timer, TimerChange, TimerError, Timers, Turn};
 use crate::journal::{Journal, JournalError};
 
 #[async_trait]
 impl Timers for MemoryJournal {
-    async fn set(&self, mut timer: Timer) -> Result<(), TimerError> {
+    async fn change(&self, change: TimerChange) -> Result<bool, TimerError> {
         let mut inner = self.inner();
+        let mut timer = match change {
+            TimerChange::Set(timer) => timer,
+            TimerChange::Cancel { plugin, name } => {
+                return Ok(inner.timers.remove(&(plugin, name)).is_some());
+            }
+        };
         let name = (timer.plugin.clone(), timer.name.clone());
         if let Some(present) = inner.timers.get(&name) {
             if present.repeat.is_some() && present.repeat == timer.repeat {
@@ -26,12 +32,7 @@ impl Timers for MemoryJournal {
             timer.revision = 0;
         }
         inner.timers.insert(name, timer);
-        Ok(())
-    }
-
-    async fn cancel(&self, plugin: &PluginName, name: &str) -> Result<bool, TimerError> {
-        let name = (plugin.clone(), name.to_owned());
-        Ok(self.inner().timers.remove(&name).is_some())
+        Ok(true)
     }
 
     async fn timers(&self, plugin: &PluginName) -> Result<Vec<Timer>, TimerError> {

@@ -53,11 +53,11 @@ pub(super) fn amend(
         born: bear_selected(connection, piece, shared)?,
         ..Done::default()
     };
-    let found = find(connection, &piece.selection, &piece.after)?;
+    let found = find(connection, &piece.selection, &piece.after, BATCH, "TRUE")?;
     done.next = found
         .last()
         .filter(|_| found.len() == BATCH)
-        .map(|last| (last.id.event.order(), last.id.plugin.to_string()));
+        .map(|last| cursor(&last.id));
     for delivery in found {
         {
             let mut state = shared.lock();
@@ -136,27 +136,58 @@ fn bear_selected(
     Ok(unborn.into_iter().map(|turn| turn.id).collect())
 }
 
+/// What is selected and was attempted, a piece at a time.
+pub(super) fn select(
+    connection: &Connection,
+    selection: &Selection,
+    after: Option<&DeliveryId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeliveryId>> {
+    let after = after.map_or((i64::MIN, String::new()), cursor);
+    let attempted = "(d.state <> 'pending' OR d.attempts > 0)";
+    let found = find(connection, selection, &after, limit, attempted)?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+fn cursor(id: &DeliveryId) -> Cursor {
+    (id.event.order(), id.plugin.to_string())
+}
+
+/// Asks for each state on its own, which leads along its index in order: what is left is not sorted again for each piece.
 fn find(
     connection: &Connection,
     selection: &Selection,
     after: &Cursor,
+    limit: usize,
+    condition: &str,
 ) -> rusqlite::Result<Vec<Found>> {
-    // The words come from the enum, never from outside.
-    let states: Vec<String> = selection
-        .states()
-        .iter()
-        .map(|state| format!("'{}'", state.as_str()))
-        .collect();
+    let mut found = Vec::new();
+    for state in selection.states() {
+        // The words come from the enum, never from outside; the condition of the index is repeated word for word.
+        let (state, of_index) = match state {
+            State::Done => (state.as_str(), "TRUE"),
+            open => (open.as_str(), "d.state <> 'done'"),
+        };
+        let condition = format!("d.state = '{state}' AND {of_index} AND {condition}");
+        found.extend(find_where(connection, selection, after, limit, &condition)?);
+    }
+    found.sort_by_cached_key(|found| cursor(&found.id));
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn find_where(
+    connection: &Connection,
+    selection: &Selection,
+    after: &Cursor,
+    limit: usize,
+    condition: &str,
+) -> rusqlite::Result<Vec<Found>> {
     let mut sql = format!(
         "SELECT e.id, d.plugin, coalesce(d.key, e.key), e.received_at FROM delivery d JOIN event e ON e.seq = d.seq
-         WHERE d.state IN ({}) AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)",
-        states.join(", ")
+         WHERE {condition} AND e.raw <> '' AND (d.seq, d.plugin) > (?, ?)"
     );
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(after.0), Box::new(after.1.clone())];
-    if !selection.states().contains(&State::Done) {
-        // The condition of the index, word for word.
-        sql.push_str(" AND d.state <> 'done'");
-    }
     let mut narrow = |condition: &str, value: Box<dyn ToSql>| {
         sql.push_str(" AND ");
         sql.push_str(condition);
@@ -181,7 +212,7 @@ fn find(
     if let Some(until) = selection.until {
         narrow("e.received_at < ?", Box::new(until.0));
     }
-    sql.push_str(&format!(" ORDER BY d.seq, d.plugin LIMIT {BATCH}"));
+    sql.push_str(&format!(" ORDER BY d.seq, d.plugin LIMIT {limit}"));
     let mut select = connection.prepare(&sql)?;
     let found = select.query_map(params_from_iter(values), |row| {
         let plugin: String = row.get(1)?;

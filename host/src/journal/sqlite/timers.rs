@@ -11,9 +11,10 @@ use super::{SqliteJournal, damaged, text};
 use crate::clock::UnixMs;
 use crate::ids::PluginName;
 use crate::journal::timers::{
-    DueTimers, MAX_TIMERS, Missed, Repeat, Timer, TimerError, Timers, Turn,
+    DueTimers, MAX_TIMERS, Missed, Repeat, Timer, TimerChange, TimerError, Timers, Turn,
 };
 use crate::journal::{Appended, JournalError};
+use crate::store::Recording;
 use crate::store::sqlite::StoreError;
 
 impl From<StoreError> for TimerError {
@@ -24,20 +25,24 @@ impl From<StoreError> for TimerError {
 
 #[async_trait]
 impl Timers for SqliteJournal {
-    async fn set(&self, timer: Timer) -> Result<(), TimerError> {
-        self.store
-            .write(move |connection| set(connection, &timer))
-            .await?
+    async fn change(&self, change: TimerChange) -> Result<bool, TimerError> {
+        let changed = self
+            .store
+            .write(move |connection| apply(connection, &change));
+        changed.await?
     }
 
-    async fn cancel(&self, plugin: &PluginName, name: &str) -> Result<bool, TimerError> {
-        let (plugin, name) = (plugin.clone(), name.to_owned());
-        let cancelled = self.store.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM timer WHERE plugin = ?1 AND name = ?2")?
-                .execute(params![plugin.as_str(), name])
+    async fn change_recorded(
+        &self,
+        change: TimerChange,
+        mut recording: Recording<TimerError>,
+    ) -> Option<Result<bool, TimerError>> {
+        let changed = self.store.write(move |connection| {
+            let outcome = apply(connection, &change)?;
+            recording.sqlite(connection, &outcome)?;
+            Ok(outcome)
         });
-        Ok(cancelled.await? == 1)
+        Some(changed.await.unwrap_or_else(|error| Err(error.into())))
     }
 
     async fn timers(&self, plugin: &PluginName) -> Result<Vec<Timer>, TimerError> {
@@ -116,7 +121,22 @@ fn timer(row: &Row<'_>) -> rusqlite::Result<Timer> {
 }
 
 /// The inner result is the plugin's, the outer one the store's.
-fn set(connection: &Connection, new: &Timer) -> rusqlite::Result<Result<(), TimerError>> {
+fn apply(
+    connection: &Connection,
+    change: &TimerChange,
+) -> rusqlite::Result<Result<bool, TimerError>> {
+    match change {
+        TimerChange::Set(timer) => set(connection, timer),
+        TimerChange::Cancel { plugin, name } => {
+            let removed = connection
+                .prepare_cached("DELETE FROM timer WHERE plugin = ?1 AND name = ?2")?
+                .execute(params![plugin.as_str(), name])?;
+            Ok(Ok(removed == 1))
+        }
+    }
+}
+
+fn set(connection: &Connection, new: &Timer) -> rusqlite::Result<Result<bool, TimerError>> {
     let present = connection
         .prepare_cached(&select("WHERE plugin = ?1 AND name = ?2"))?
         .query_row(params![new.plugin.as_str(), new.name], timer)
@@ -149,7 +169,7 @@ fn set(connection: &Connection, new: &Timer) -> rusqlite::Result<Result<(), Time
             new.missed.as_str(),
             &*new.payload,
         ])?;
-    Ok(Ok(()))
+    Ok(Ok(true))
 }
 
 fn due(

@@ -250,3 +250,63 @@ async fn a_plugin_is_given_an_event_that_it_did_not_get_once_and_in_its_order() 
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_meant_is_read_in_pieces_and_left_as_it_is() {
+    on_each(async |journal| {
+        let ids = dead(&journal, 3).await;
+        // Never attempted, and attempted once.
+        let young = event("acme", "k", &["a", "b"]);
+        let young_id = young.envelope.id;
+        journal.append(young).await.unwrap();
+        let claimed = claim(&journal, NOW).await;
+        let of_a = claimed
+            .iter()
+            .find(|of| of.id.plugin.as_str() == "a")
+            .unwrap();
+        let retry = Ending::Retry {
+            at: NOW,
+            reason: reason(),
+            spared: false,
+        };
+        journal.finish(&of_a.id, retry, NOW).await.unwrap();
+        let pieces = async |selection: &Selection| {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let piece = journal.select(selection, after.as_ref(), 2).await.unwrap();
+                assert!(piece.len() <= 2);
+                let Some(last) = piece.last().cloned() else {
+                    return found;
+                };
+                found.extend(piece);
+                after = Some(last);
+            }
+        };
+        let expected: Vec<DeliveryId> = ids
+            .iter()
+            .flat_map(|id| {
+                ["a", "b"].map(|plugin| DeliveryId {
+                    event: *id,
+                    plugin: plugin.into(),
+                })
+            })
+            .collect();
+        assert_eq!(pieces(&Selection::default()).await, expected);
+        let of_b: Vec<_> = expected.iter().skip(1).step_by(2).cloned().collect();
+        assert_eq!(pieces(&only("b")).await, of_b);
+        let down = Selection {
+            reason: Some("A is down".to_owned()),
+            since: Some(NOW),
+            ..Selection::default()
+        };
+        let of_a_dead: Vec<_> = expected.iter().step_by(2).cloned().collect();
+        assert_eq!(pieces(&down).await, of_a_dead);
+        let of_young = Selection {
+            event: Some(young_id),
+            ..Selection::default()
+        };
+        assert_eq!(pieces(&of_young).await, [of_a.id.clone()]);
+        assert_eq!(journal.open().await.unwrap().dead, 6);
+    })
+    .await;
+}

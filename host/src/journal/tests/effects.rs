@@ -4,7 +4,8 @@ use super::*;
 use crate::call::{Answer, Arguments, Fate, Json};
 use crate::function::Function;
 use crate::ids::PluginDigest;
-use crate::kv::{Kv, Recording, SqliteKv, Write};
+use crate::kv::{Kv, KvError, SqliteKv, Write};
+use crate::store::Recording;
 
 fn call(number: u32, function: Function, answer: Option<Answer>) -> Effect {
     Effect {
@@ -148,7 +149,7 @@ async fn what_a_person_runs_again_begins_anew_and_belongs_to_no_version() {
     .await;
 }
 
-fn recording(journal: &Arc<dyn Journal>, id: &DeliveryId) -> Recording {
+fn recording(journal: &Arc<dyn Journal>, id: &DeliveryId) -> Recording<KvError> {
     let before = vec![Record::Call(call(1, Function::KvGet, Some(answer("1"))))];
     Recording {
         join: journal.join(id, before, call(2, Function::KvCompareAndSet, None)),

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::call::{Answer, Arguments, Fate, Json};
 use crate::clock;
 use crate::event::{Envelope, Kind, Origin};
-use crate::journal::{Filter, Journal, MemoryJournal, SqliteJournal};
+use crate::function::Function;
+use crate::ids::{DeliveryId, PluginDigest};
+use crate::journal::{Effect, Filter, Journal, MemoryJournal, Place, SqliteJournal};
+use crate::store::Recording;
 use crate::store::sqlite::Store;
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
@@ -41,6 +45,13 @@ fn repeating(name: &str, pattern: &str, due_at: i64) -> Timer {
             time_zone: "Asia/Shanghai".to_owned(),
         }),
         ..timer("a", name, due_at)
+    }
+}
+
+fn cancel(name: &str) -> TimerChange {
+    TimerChange::Cancel {
+        plugin: "a".into(),
+        name: name.to_owned(),
     }
 }
 
@@ -80,7 +91,7 @@ async fn timers_are_due_in_their_order_and_only_for_the_plugins_that_are_there()
             timer("b", "other", -3),
             timer("gone", "other", -9),
         ] {
-            timers.set(timer).await.unwrap();
+            timers.change(TimerChange::Set(timer)).await.unwrap();
         }
         let found = due(&*timers, &["a", "b"]).await;
         let names: Vec<&str> = found.due.iter().map(|timer| timer.name.as_str()).collect();
@@ -94,9 +105,12 @@ async fn timers_are_due_in_their_order_and_only_for_the_plugins_that_are_there()
 #[tokio::test]
 async fn firing_appends_the_event_and_moves_the_timer_once() {
     on_each(async |timers| {
-        timers.set(timer("a", "once", 0)).await.unwrap();
         timers
-            .set(repeating("again", "* * * * *", 0))
+            .change(TimerChange::Set(timer("a", "once", 0)))
+            .await
+            .unwrap();
+        timers
+            .change(TimerChange::Set(repeating("again", "* * * * *", 0)))
             .await
             .unwrap();
         let found = due(&*timers, &["a"]).await.due;
@@ -125,22 +139,28 @@ async fn firing_appends_the_event_and_moves_the_timer_once() {
 #[tokio::test]
 async fn a_timer_that_is_set_anew_is_not_fired_as_it_was() {
     on_each(async |timers| {
-        timers.set(timer("a", "x", 0)).await.unwrap();
+        timers
+            .change(TimerChange::Set(timer("a", "x", 0)))
+            .await
+            .unwrap();
         let old = due(&*timers, &["a"]).await.due.remove(0);
         let new = Timer {
             payload: "new".into(),
             ..timer("a", "x", 0)
         };
-        timers.set(new).await.unwrap();
+        timers.change(TimerChange::Set(new)).await.unwrap();
         assert!(!timers.fire(turn(&old, None)).await.unwrap());
         let present = due(&*timers, &["a"]).await.due.remove(0);
         assert_eq!(&*present.payload, "new");
         assert!(timers.fire(turn(&present, None)).await.unwrap());
 
-        timers.set(timer("a", "x", 0)).await.unwrap();
+        timers
+            .change(TimerChange::Set(timer("a", "x", 0)))
+            .await
+            .unwrap();
         let set = due(&*timers, &["a"]).await.due.remove(0);
-        assert!(timers.cancel(&"a".into(), "x").await.unwrap());
-        assert!(!timers.cancel(&"a".into(), "x").await.unwrap());
+        assert!(timers.change(cancel("x")).await.unwrap());
+        assert!(!timers.change(cancel("x")).await.unwrap());
         assert!(!timers.fire(turn(&set, None)).await.unwrap());
         assert_eq!(timers.list(&Filter::default()).await.unwrap().len(), 1);
     })
@@ -151,13 +171,28 @@ async fn a_timer_that_is_set_anew_is_not_fired_as_it_was() {
 async fn the_same_rule_keeps_its_time_and_another_does_not() {
     on_each(async |timers| {
         let due_at = async || timers.timers(&"a".into()).await.unwrap()[0].due_at.0 - NOW.0;
-        timers.set(repeating("x", "0 9 * * *", 100)).await.unwrap();
-        timers.set(repeating("x", "0 9 * * *", 900)).await.unwrap();
+        timers
+            .change(TimerChange::Set(repeating("x", "0 9 * * *", 100)))
+            .await
+            .unwrap();
+        timers
+            .change(TimerChange::Set(repeating("x", "0 9 * * *", 900)))
+            .await
+            .unwrap();
         assert_eq!(due_at().await, 100);
-        timers.set(repeating("x", "0 8 * * *", 900)).await.unwrap();
+        timers
+            .change(TimerChange::Set(repeating("x", "0 8 * * *", 900)))
+            .await
+            .unwrap();
         assert_eq!(due_at().await, 900);
-        timers.set(timer("a", "x", 500)).await.unwrap();
-        timers.set(timer("a", "x", 400)).await.unwrap();
+        timers
+            .change(TimerChange::Set(timer("a", "x", 500)))
+            .await
+            .unwrap();
+        timers
+            .change(TimerChange::Set(timer("a", "x", 400)))
+            .await
+            .unwrap();
         assert_eq!(due_at().await, 400);
     })
     .await;
@@ -168,17 +203,96 @@ async fn a_plugin_has_so_many_timers_and_no_more() {
     on_each(async |timers| {
         for number in 0..MAX_TIMERS {
             timers
-                .set(timer("a", &number.to_string(), 9))
+                .change(TimerChange::Set(timer("a", &number.to_string(), 9)))
                 .await
                 .unwrap();
         }
-        let refused = timers.set(timer("a", "one more", 9)).await;
+        let refused = timers
+            .change(TimerChange::Set(timer("a", "one more", 9)))
+            .await;
         assert!(matches!(refused, Err(TimerError::Full)));
-        timers.set(timer("a", "7", 8)).await.unwrap();
-        timers.set(timer("b", "one more", 9)).await.unwrap();
+        timers
+            .change(TimerChange::Set(timer("a", "7", 8)))
+            .await
+            .unwrap();
+        timers
+            .change(TimerChange::Set(timer("b", "one more", 9)))
+            .await
+            .unwrap();
         assert_eq!(timers.timers(&"a".into()).await.unwrap().len(), MAX_TIMERS);
     })
     .await;
+}
+
+fn recording(journal: &dyn Both, id: &DeliveryId, number: u32) -> Recording<TimerError> {
+    let call = Effect {
+        place: Place { run: 0, number },
+        function: Function::ScheduleSet,
+        digest: PluginDigest::of(b"plugin"),
+        arguments: Arguments::new("{}".to_owned()),
+        stands_for: None,
+        started_at: NOW,
+        answer: None,
+        diverged: None,
+    };
+    Recording {
+        join: journal.join(id, Vec::new(), call),
+        answer: |outcome| Answer {
+            fate: Fate::Done,
+            text: Json::new(format!("\"{outcome:?}\"")),
+        },
+    }
+}
+
+/// A journal with a claimed delivery, and what is under it.
+async fn claimed() -> (tempfile::TempDir, Store, SqliteJournal, DeliveryId) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("journal.db")).unwrap();
+    let journal = SqliteJournal::open(store.clone()).await.unwrap();
+    let event = turn(&timer("a", "x", 0), None).event.unwrap();
+    journal.append(event).await.unwrap();
+    let id = journal
+        .claim_due(NOW, 1.into())
+        .await
+        .unwrap()
+        .due
+        .remove(0)
+        .id;
+    (folder, store, journal, id)
+}
+
+#[tokio::test]
+async fn a_timer_and_its_record_are_written_together() {
+    let (_folder, _store, journal, id) = claimed().await;
+    let changes = [
+        TimerChange::Set(timer("a", "x", 9)),
+        cancel("x"),
+        cancel("x"),
+    ];
+    for (number, (change, held)) in (1..).zip(changes.into_iter().zip([true, true, false])) {
+        let changed = journal
+            .change_recorded(change, recording(&journal, &id, number))
+            .await;
+        assert_eq!(changed.unwrap().unwrap(), held);
+        let calls = journal.effects(&id).await.unwrap().calls;
+        let told = &calls.last().unwrap().answer.as_ref().unwrap().text;
+        assert_eq!(told.expose(), format!("\"Ok({held})\""));
+        let left = journal.timers(&"a".into()).await.unwrap().len();
+        assert_eq!(left, usize::from(number == 1));
+    }
+}
+
+#[tokio::test]
+async fn a_timer_whose_record_cannot_be_written_is_not_set() {
+    let (_folder, store, journal, id) = claimed().await;
+    store
+        .write(|connection| connection.execute("ALTER TABLE effect RENAME TO hidden", []))
+        .await
+        .unwrap();
+    let set = TimerChange::Set(timer("a", "x", 9));
+    let changed = journal.change_recorded(set, recording(&journal, &id, 1));
+    assert!(changed.await.unwrap().is_err());
+    assert_eq!(journal.timers(&"a".into()).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -192,7 +306,11 @@ async fn timers_are_there_after_reopening() {
         missed: Missed::Skip,
         ..repeating("x", "0 9 * * *", 5)
     };
-    open().await.set(set.clone()).await.unwrap();
+    open()
+        .await
+        .change(TimerChange::Set(set.clone()))
+        .await
+        .unwrap();
     assert_eq!(open().await.timers(&"a".into()).await.unwrap(), [set]);
 }
 
