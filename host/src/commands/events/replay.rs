@@ -121,7 +121,7 @@ async fn rehearse(
                     print!("{comma}\n{}", serde_json::to_string_pretty(report)?);
                 }
                 Output::Text if is_of_one || report.verdict != Verdict::Same => {
-                    println!("{report}")
+                    println!("{report}");
                 }
                 Output::Text => println!("{}\n", report.line()),
             }

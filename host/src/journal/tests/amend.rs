@@ -305,7 +305,7 @@ async fn what_is_meant_is_read_in_pieces_and_left_as_it_is() {
             event: Some(young_id),
             ..Selection::default()
         };
-        assert_eq!(pieces(&of_young).await, [of_a.id.clone()]);
+        assert_eq!(pieces(&of_young).await, std::slice::from_ref(&of_a.id));
         assert_eq!(journal.open().await.unwrap().dead, 6);
     })
     .await;
