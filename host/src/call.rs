@@ -50,29 +50,80 @@ impl Serialize for Json {
 }
 
 /// What a plugin gave with a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Arguments {
-    /// The SHA-256 of their canonical JSON, by which two calls are compared.
-    pub digest: [u8; 32],
+    /// The SHA-256 of their canonical JSON, unless that is what is kept.
+    pub digest: Option<[u8; 32]>,
     /// The JSON, unless it is too long to keep.
     pub text: Option<Json>,
 }
 
 impl Arguments {
-    /// Digests a canonical JSON text.
+    /// Takes a canonical JSON text.
     pub fn new(text: String) -> Self {
-        Self {
-            digest: Sha256::digest(&text).into(),
-            text: (text.len() <= MAX_ARGUMENTS).then(|| Json::new(text)),
+        if text.len() <= MAX_ARGUMENTS {
+            Self {
+                digest: None,
+                text: Some(Json::new(text)),
+            }
+        } else {
+            Self {
+                digest: Some(sha256(&text)),
+                text: None,
+            }
         }
     }
 
     /// Digests a canonical JSON text and keeps another one to show, which leaves out what nobody should see.
     pub fn shown_as(text: &str, shown: String) -> Self {
         Self {
-            digest: Sha256::digest(text).into(),
+            digest: Some(sha256(text)),
             text: (shown.len() <= MAX_ARGUMENTS).then(|| Json::new(shown)),
         }
+    }
+
+    fn canonical_digest(&self) -> [u8; 32] {
+        let text = self.text.as_ref().map_or("", Json::expose);
+        self.digest.unwrap_or_else(|| sha256(text))
+    }
+}
+
+/// Compares the canonical JSON of two calls, whatever is kept of it.
+impl PartialEq for Arguments {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.digest, other.digest) {
+            (None, None) => self.text == other.text,
+            _ => self.canonical_digest() == other.canonical_digest(),
+        }
+    }
+}
+
+impl Eq for Arguments {}
+
+fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_equal_if_their_canonical_texts_are() {
+        let text = r#"{"key":"a"}"#.to_owned();
+        let digested = Arguments {
+            digest: Some(sha256(&text)),
+            text: Some(Json::new(text.clone())),
+        };
+        assert_eq!(Arguments::new(text.clone()), digested);
+        assert_ne!(Arguments::new(r#"{"key":"b"}"#.to_owned()), digested);
+        let long = |last: char| Arguments::new("x".repeat(MAX_ARGUMENTS) + &last.to_string());
+        assert!(long('a').text.is_none());
+        assert_eq!(long('a'), long('a'));
+        assert_ne!(long('a'), long('b'));
+        let shown = |secret: &str| Arguments::shown_as(secret, "{}".to_owned());
+        assert_eq!(shown("a"), shown("a"));
+        assert_ne!(shown("a"), shown("b"));
     }
 }
 

@@ -92,7 +92,7 @@ pub struct Cursor {
 #[derive(Debug)]
 struct Deed {
     function: Function,
-    digest: [u8; 32],
+    arguments: Arguments,
     since: UnixMs,
     answer: Option<Answer>,
 }
@@ -178,7 +178,7 @@ impl Cursor {
         let equal = self
             .done
             .iter()
-            .find(|(_, deed)| deed.function == function && deed.digest == arguments.digest);
+            .find(|(_, deed)| deed.function == function && deed.arguments == *arguments);
         let Some(of) = equal.map(|(of, _)| *of) else {
             return Next::Make { place };
         };
@@ -246,7 +246,7 @@ fn remember(done: &mut BTreeMap<Place, Deed>, call: Effect) {
                 call.place,
                 Deed {
                     function: call.function,
-                    digest: call.arguments.digest,
+                    arguments: call.arguments,
                     since: call.started_at,
                     answer: call.answer,
                 },

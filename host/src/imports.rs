@@ -11,7 +11,7 @@ use crate::engine::{State, Task};
 
 pub use self::bindings::{Plugin, PluginPre};
 pub use self::event::event as to_guest;
-pub use self::recorded::HOST_CALLS;
+pub use self::recorded::{HOST_CALLS, count};
 
 mod approval;
 mod chat;

@@ -101,18 +101,6 @@ impl Metric {
         metrics::counter!(self.name, self.labels_of(values)).increment(1);
     }
 
-    /// Counts one more, of words that belfry itself has: nothing is copied, for what happens several times an event.
-    pub fn count_words(&self, values: &[&'static str]) {
-        debug_assert_eq!(self.labels.len(), values.len(), "{}", self.name);
-        let labels: Vec<Label> = self
-            .labels
-            .iter()
-            .zip(values)
-            .map(|(name, value)| Label::from_static_parts(name, value))
-            .collect();
-        metrics::counter!(self.name, labels).increment(1);
-    }
-
     /// Sets a gauge.
     pub fn set(&self, values: &[&str], to: f64) {
         metrics::gauge!(self.name, self.labels_of(values)).set(to);
@@ -131,6 +119,28 @@ impl Metric {
             .zip(values)
             .map(|(name, value)| Label::new(*name, SharedString::from((*value).to_owned())))
             .collect()
+    }
+}
+
+/// One series of a counter, for what happens several times an event: it is looked up once.
+#[derive(Default)]
+pub struct Series(OnceLock<metrics::Counter>);
+
+impl Series {
+    /// A series that was not looked up yet.
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Counts one more of `metric`, always the same one, with the same values.
+    pub fn count(&self, metric: &Metric, values: &[&str]) {
+        if METER.get().is_none() {
+            // What is looked up before anybody counts would never count.
+            return;
+        }
+        self.0
+            .get_or_init(|| metrics::counter!(metric.name, metric.labels_of(values)))
+            .increment(1);
     }
 }
 
@@ -239,9 +249,11 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_read_in_both_formats() {
+        let series = Series::new();
+        series.count(&SEEN, &["bell"]);
         let meter = Meter::start(&[&SEEN, &TOOK, &OPEN]);
         SEEN.count(&["bell"]);
-        SEEN.count_words(&["bell"]);
+        series.count(&SEEN, &["bell"]);
         TOOK.observe(&[], 0.003);
         OPEN.set(&[], 7.0);
         meter.upkeep();
@@ -249,6 +261,7 @@ mod tests {
         for line in [
             "# HELP meter_seen_total Things seen.",
             "# TYPE meter_seen_total counter",
+            // Not what came before anybody counted.
             "meter_seen_total{what=\"bell\"} 2",
             "meter_took_seconds_bucket{le=\"0.005\"} 1",
             "meter_took_seconds_bucket{le=\"0.0025\"} 0",

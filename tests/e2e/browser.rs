@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 const TICKETS: &str = "/v1.0/oauth2/jsapiTickets";
 
 /// The page, or a word that there is nothing to show it in.
+#[allow(clippy::print_stdout, reason = "what was skipped must be seen")]
 async fn open(url: &str) -> Option<Browser> {
     let browser = Browser::open(url).await;
     if browser.is_none() {

@@ -226,7 +226,13 @@ const TYPED: &[Typed] = &[
     ),
     typed("h5.ticket", &["sign_page"], &[]),
     typed("h5.user", &["page_user"], &[]),
+    typed("isv.auth-info", &["auth_info", "raw_auth_info"], &[]),
+    typed("isv.permanent-code", &["permanent_code"], &[]),
+    typed("isv.activate", &["activate"], &[]),
 ];
+
+/// What the gateway serves to pages, under paths of their own.
+const PAGES: &[(&str, &str)] = &[("h5.ticket", "/h5/config"), ("h5.user", "/h5/login")];
 
 /// The test that makes every call with plain arguments.
 const RAW: &str = "every_raw_call_of_the_catalogue_leaves_as_its_row_says";
@@ -235,7 +241,7 @@ const GATEWAY: &str = "every_name_of_the_gateway_reaches_its_call";
 
 const HEAD: &str = "# Which APIs of DingTalk belfry knows
 
-Made by the test `the_table_of_apis_is_what_there_is` (`tests/e2e/coverage.rs`), which fails when this table differs from the sources: the rows are those of `dingtalk/src/catalog`, every function that is named exists, a simulator was asked whether it has the path, and every test that is named is there. The tests run in `cargo xtask test`; *raw* is `every_raw_call_of_the_catalogue_leaves_as_its_row_says`, which makes each call against a server that compares method, path and arguments; *typed* are the tests in `dingtalk/tests/client` that call the function; *tokens* are those in `dingtalk/tests/client/tokens.rs`; *isv* are the stories in `tests/e2e/isv.rs`; *gateway* are the stories in `tests/e2e/gateway/`.
+Made by the test `the_table_of_apis_is_what_there_is` (`tests/e2e/coverage.rs`), which fails when this table differs from the sources: the rows are those of `dingtalk/src/catalog`, every function that is named exists, a simulator was asked whether it has the path, and every test that is named is there. The tests run in `cargo xtask test`; *raw* is `every_raw_call_of_the_catalogue_leaves_as_its_row_says`, which makes each call against a server that compares method, path and arguments; *typed* are the tests in `dingtalk/tests/client` that call the function; *tokens* are those in `dingtalk/tests/client/tokens.rs`; *isv* are the stories in `tests/e2e/isv.rs`; *gateway* are the stories in `tests/e2e/gateway/`; *browser* are those in `tests/e2e/browser.rs`.
 
 `belfry call NAME` makes any call but those marked *not raw*, one marked *with `--file`* with a file, and `belfry call NAME --list` shows its arguments. The second line of a row is the newer of two calls; an app's `api` chooses.
 
@@ -335,6 +341,9 @@ fn line(
     if api.gateway.is_some() && is_first {
         shown.push("gateway");
     }
+    if PAGES.iter().any(|(name, _)| *name == api.name) {
+        shown.push("browser");
+    }
     assert!(!shown.is_empty(), "{} has no test", api.name);
     let verb = match call.verb {
         Verb::Get => "GET",
@@ -350,7 +359,11 @@ fn line(
     } else {
         String::new()
     };
-    let gateway = api.gateway.filter(|_| is_first);
+    let page = PAGES.iter().find(|(name, _)| *name == api.name);
+    let gateway = api
+        .gateway
+        .filter(|_| is_first)
+        .or(page.map(|(_, path)| *path));
     format!(
         "| {name} | {verb} `{}` | {} | {} | {} | {} | {} |\n",
         call.path,

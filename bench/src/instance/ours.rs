@@ -17,7 +17,7 @@ use belfry::ids::{DeliveryId, PluginDigest, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
-use belfry::imports::{HOST_CALLS, PluginPre, base_linker, link, to_guest};
+use belfry::imports::{PluginPre, base_linker, count, link, to_guest};
 use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
 use belfry::kv::{Kv, MemoryKv};
 use belfry::wake::Waker;
@@ -223,7 +223,7 @@ impl robot::Host for AnsweredRobot<'_> {
                 fate: Fate::Done,
                 text: Json::new("{\"Ok\":null}"),
             };
-            HOST_CALLS.count_words(&[Function::RobotReply.name(), Fate::Done.as_str()]);
+            count(Function::RobotReply, Fate::Done);
             recorder.end(place, Function::RobotReply, answer).await;
             Ok::<_, belfry::effect::Halt>(())
         };

@@ -258,6 +258,13 @@ fn zero_and_false_are_values() {
         ),
         Ok(json!({"department_id": 1, "offset": 0, "size": 20}))
     );
+    for (text, number) in [
+        ("9223372036854775807", Some(i64::MAX)),
+        ("9223372036854775808", None),
+    ] {
+        let read = check("department.get", json!({"id": text})).ok();
+        assert_eq!(read, number.map(|number| json!({"id": number})));
+    }
     assert_eq!(
         check("department.list", json!({"fetch_child": "false"})),
         Ok(json!({"fetch_child": false}))
@@ -366,6 +373,20 @@ fn the_arguments_choose_between_an_older_and_a_newer_call() {
         .choose(ApiStyle::Legacy, &arguments(json!({"id": 0.5})))
         .unwrap_err();
     assert_eq!(error.field(), "id");
+    let error = list
+        .choose(
+            ApiStyle::Legacy,
+            &arguments(json!({"id": 1, "dept_id": "one"})),
+        )
+        .unwrap_err();
+    assert_eq!(error.field(), "dept_id");
+    // A call that takes them is made, though the other one knows as many of them.
+    let both = json!({"process_instance_id": "i", "is_system": true, "isSystem": true, "operatingUserId": "a"});
+    let terminate = find("approval.terminate").unwrap();
+    let (call, _) = terminate
+        .choose(ApiStyle::Modern, &arguments(both))
+        .unwrap();
+    assert_eq!(call.path, "/topapi/process/instance/terminate");
     let nothing = create.choose(ApiStyle::Legacy, &Map::new()).unwrap_err();
     assert_eq!(nothing.to_string(), "process_code is missing");
 }

@@ -289,7 +289,9 @@ impl Inner {
         reading: Reading,
     ) -> Result<Answer, Failure> {
         self.pacer.admit(lane).await?;
-        let answer = match self.send(request, lane.path(), effect).await {
+        // A request under way takes kilobytes, which every caller up to a plugin's host function would carry along.
+        let sent = Box::pin(self.send(request, lane.path(), effect));
+        let answer = match sent.await {
             Ok((status, body)) => reading(status, &body, effect),
             Err(error) => Err(error.into()),
         };

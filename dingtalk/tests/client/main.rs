@@ -13,4 +13,5 @@ mod pace;
 mod raw;
 mod sent;
 mod server;
+mod suites;
 mod tokens;

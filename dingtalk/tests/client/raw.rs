@@ -118,7 +118,7 @@ async fn every_call_of_the_catalogue_refuses_what_lacks_its_first_needed_field_a
         }
         if api
             .calls(ApiStyle::Modern)
-            .all(|call| call.params.iter().any(|param| param.is_needed()))
+            .all(|call| call.params.iter().any(catalog::Param::is_needed))
         {
             let error = client.call(api, &Map::new()).await.unwrap_err();
             assert!(

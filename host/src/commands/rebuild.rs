@@ -71,7 +71,7 @@ pub(super) async fn build_missed(config: &Config, tools: &Tools) -> anyhow::Resu
         folder, component, ..
     } in missed
     {
-        tracing::info!(?folder, "not built yet, building");
+        tracing::info!(?folder, "building a plugin that was never built");
         toolchain::build(&folder, &component, &options)
             .await
             .with_context(|| format!("cannot build {}", folder.display()))?;
@@ -113,7 +113,7 @@ pub(super) async fn watch(
             if !is_dirty.swap(false, Ordering::Relaxed) {
                 continue;
             }
-            tracing::info!(folder = ?sources.folder, "sources changed, building");
+            tracing::info!(folder = ?sources.folder, "building a plugin");
             let build = toolchain::build(&sources.folder, &sources.component, &options);
             let built = tokio::select! {
                 () = stop.cancelled() => return,

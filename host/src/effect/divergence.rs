@@ -31,7 +31,7 @@ impl Divergence {
         function: Function,
         arguments: &Arguments,
     ) -> Option<Self> {
-        if record.function == function && record.arguments.digest == arguments.digest {
+        if record.function == function && record.arguments == *arguments {
             return None;
         }
         let field = if record.function == function {

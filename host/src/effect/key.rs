@@ -21,11 +21,8 @@ impl Key {
         let digits = digest[..16]
             .iter()
             .flat_map(|byte| [byte >> 4, byte & 15])
-            .filter_map(|digit| char::from_digit(digit.into(), 16));
-        // One text of a known size: every write has a key.
-        let mut text = String::with_capacity(32);
-        text.extend(digits);
-        Self(text)
+            .map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+        Self(digits.map(char::from).collect())
     }
 
     /// The digits.

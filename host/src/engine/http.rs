@@ -1,6 +1,6 @@
 //! What `wasi:http` keeps in a store, and how much of it a guest may have.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{
@@ -21,8 +21,16 @@ const PIECES: usize = 4;
 pub struct Http {
     context: WasiHttpCtx,
     hooks: Hooks,
-    under_way: Arc<Semaphore>,
-    left: Arc<Mutex<usize>>,
+    concurrent: u32,
+    answers: usize,
+    /// Most attempts make no request.
+    purse: OnceLock<Purse>,
+}
+
+/// What an attempt may still have.
+struct Purse {
+    places: Arc<Semaphore>,
+    bytes: Arc<Mutex<usize>>,
 }
 
 impl Http {
@@ -33,21 +41,26 @@ impl Http {
         Self {
             context,
             hooks: Hooks,
-            under_way: Arc::new(Semaphore::new(limits.http_concurrent as usize)),
-            left: Arc::new(Mutex::new(limits.http_answers)),
+            concurrent: limits.http_concurrent,
+            answers: limits.http_answers,
+            purse: OnceLock::new(),
         }
     }
 
     /// A share of at most `bytes`; none when as many requests are under way as may be.
     pub fn share(&self, bytes: usize) -> Option<Share> {
-        let place = Arc::clone(&self.under_way).try_acquire_owned().ok()?;
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let purse = self.purse.get_or_init(|| Purse {
+            places: Arc::new(Semaphore::new(self.concurrent as usize)),
+            bytes: Arc::new(Mutex::new(self.answers)),
+        });
+        let place = Arc::clone(&purse.places).try_acquire_owned().ok()?;
+        let mut left = purse.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = bytes.min(*left);
         *left -= bytes;
         Some(Share {
             _place: place,
             bytes,
-            left: Arc::clone(&self.left),
+            left: Arc::clone(&purse.bytes),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{Outbound, State, Task};
 use crate::failpoint::{self, Point};
 use crate::function::{Function, Policy};
 use crate::journal::{Effect, Place};
-use crate::meter::Metric;
+use crate::meter::{Metric, Series};
 
 pub(super) use self::own::Own;
 
@@ -25,14 +25,18 @@ pub const HOST_CALLS: Metric = Metric::counter(
     "Host calls of plugins by what they came to: done, refused, unknown, or replayed from the journal.",
 );
 
+/// The series of [`HOST_CALLS`], by function and outcome.
+static COUNTS: [[Series; 4]; Function::COUNT] =
+    [const { [const { Series::new() }; 4] }; Function::COUNT];
+
 /// Counts a call that was made.
-pub(super) fn count(function: Function, fate: Fate) {
-    HOST_CALLS.count_words(&[function.name(), fate.as_str()]);
+pub fn count(function: Function, fate: Fate) {
+    COUNTS[function as usize][fate as usize].count(&HOST_CALLS, &[function.name(), fate.as_str()]);
 }
 
 /// Counts a call that the journal had the answer of.
 fn count_replayed(function: Function) {
-    HOST_CALLS.count_words(&[function.name(), "replayed"]);
+    COUNTS[function as usize][3].count(&HOST_CALLS, &[function.name(), "replayed"]);
 }
 
 /// A counted host call, before it is known whether it is made.
@@ -231,6 +235,8 @@ impl Call {
         V: Clone + Send + 'static,
         F: Future<Output = A> + Send + 'static,
     {
+        // As in `write`: nobody that awaits it keeps room for it twice.
+        let allowed = std::pin::pin!(allowed);
         let task = self.task();
         self.write(allowed, move |_| make(Arc::clone(&task), values.clone()))
             .await
@@ -254,11 +260,15 @@ impl Call {
         let policy = self.task.grant.policy(self.function);
         let carried = async move {
             let _busy = recorder.busy().await?;
-            let since = clock::now();
-            if let Some(stands_for) = begin {
-                let call = recorder.call(place, self.function, self.arguments);
-                recorder.begin(Effect { stands_for, ..call }).await?;
-            }
+            let since = match begin {
+                Some(stands_for) => {
+                    let call = recorder.call(place, self.function, self.arguments);
+                    let since = call.started_at;
+                    recorder.begin(Effect { stands_for, ..call }).await?;
+                    since
+                }
+                None => clock::now(),
+            };
             let again = match (&step, policy) {
                 (Step::First(key), Policy::Resend) => Some(Step::Again(key.clone())),
                 (Step::First(_), Policy::Look) => Some(Step::Unless {

@@ -164,7 +164,7 @@ impl Answers for Rehearsal {
         let mut page = self.page();
         let page = &mut *page;
         let equal = page.records.iter().position(|(record, is_made)| {
-            !is_made && record.function == function && record.arguments.digest == arguments.digest
+            !is_made && record.function == function && record.arguments == *arguments
         });
         let recorded = equal.and_then(|index| {
             page.records[index].1 = true;
@@ -225,10 +225,11 @@ impl Answers for Rehearsal {
 
     fn told(&self, function: Function, arguments: &Arguments, answer: &Json) {
         let mut page = self.page();
-        let asked =
-            page.calls.iter_mut().rev().find(|call| {
-                call.function == function && call.arguments.digest == arguments.digest
-            });
+        let asked = page
+            .calls
+            .iter_mut()
+            .rev()
+            .find(|call| call.function == function && call.arguments == *arguments);
         if let Some(call) = asked {
             call.answer = Some(answer.clone());
             if call.from == Whence::MadeUp {

@@ -27,11 +27,13 @@ const MAX_WORK: u128 = 1 << 30;
 /// Built once: it holds every function of the language.
 static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-/// A CEL expression over the variable `event`.
+/// A CEL expression over the variable `event`. Clones share it, and a rule without one stays small.
 #[derive(Clone)]
-pub struct Condition {
-    source: Arc<str>,
-    program: Arc<cel::Program>,
+pub struct Condition(Arc<Compiled>);
+
+struct Compiled {
+    source: String,
+    program: cel::Program,
     shape: Shape,
     pinned: Option<(String, String)>,
     reads: Vec<Vec<String>>,
@@ -39,19 +41,19 @@ pub struct Condition {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Condition({:?})", self.source)
+        write!(f, "Condition({:?})", self.0.source)
     }
 }
 
 impl PartialEq for Condition {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.0.source == other.0.source
     }
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
+        f.write_str(&self.0.source)
     }
 }
 
@@ -97,13 +99,13 @@ impl FromStr for Condition {
             shape.loops as usize,
             MAX_LOOPS as usize,
         )?;
-        Ok(Self {
-            source: source.into(),
+        Ok(Self(Arc::new(Compiled {
+            source: source.to_owned(),
             pinned: pinned(program.expression()),
-            program: Arc::new(program),
+            program,
             shape,
             reads: reads.into_iter().collect(),
-        })
+        })))
     }
 }
 
@@ -158,10 +160,10 @@ impl Condition {
     /// Whether the condition holds; the error says why it could not be evaluated, which counts as no.
     pub fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
         let seen = subject.seen()?;
-        if self.shape.work(seen.weight) > MAX_WORK {
+        if self.0.shape.work(seen.weight) > MAX_WORK {
             return Err("the event is too large for this expression".to_owned());
         }
-        let evaluate = AssertUnwindSafe(|| self.program.execute(&seen.context));
+        let evaluate = AssertUnwindSafe(|| self.0.program.execute(&seen.context));
         match catch_unwind(evaluate) {
             Ok(Ok(cel::Value::Bool(holds))) => Ok(holds),
             Ok(Ok(other)) => Err(format!(
@@ -175,13 +177,14 @@ impl Condition {
 
     /// A field of the event and the one text that it must equal for the condition to hold: what an index can look up.
     pub(super) fn pinned(&self) -> Option<(&str, &str)> {
-        let (field, text) = self.pinned.as_ref()?;
+        let (field, text) = self.0.pinned.as_ref()?;
         Some((field, text))
     }
 
     /// The fields of the event that the condition names, with what they are in this event.
     pub fn looked_at(&self, facts: &Facts) -> Vec<(String, Option<Value>)> {
-        self.reads
+        self.0
+            .reads
             .iter()
             .map(|path| {
                 let found = path
@@ -195,7 +198,7 @@ impl Condition {
     /// What went wrong, in words of the expression: values come from messages and must not get into the log.
     fn explain(&self, error: &ExecutionError) -> String {
         match error {
-            ExecutionError::NoSuchKey(key) if self.source.contains(key.as_str()) => {
+            ExecutionError::NoSuchKey(key) if self.0.source.contains(key.as_str()) => {
                 format!("there is no {key:?}")
             }
             ExecutionError::UndeclaredReference(name) => format!("there is no {name:?}"),

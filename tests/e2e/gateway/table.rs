@@ -291,8 +291,11 @@ async fn an_id_that_nobody_has_is_unknown_to_dingtalk() {
     belfry.stop().await;
 }
 
+/// A status and a code.
+type Heard = (u16, &'static str);
+
 /// What goes wrong at DingTalk, how often, and what the caller hears: of a read, of a write.
-const TROUBLES: [(&str, u32, (u16, &str), (u16, &str)); 3] = [
+const TROUBLES: [(&str, u32, Heard, Heard); 3] = [
     (r#"{"errcode":60011}"#, 1, (403, "60011"), (403, "60011")),
     (r#"{"errcode":90018}"#, 9, (429, "90018"), (429, "90018")),
     (

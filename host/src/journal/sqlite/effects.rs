@@ -1,5 +1,6 @@
 //! Writes and reads the table `effect`: the recorded host calls.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::damaged;
@@ -12,6 +13,8 @@ use crate::store::Join;
 
 /// A row with this number begins its run and is no call.
 const BEGINS: u32 = 0;
+/// Stands in the place of the digest of arguments that are kept as they are.
+const NONE: &[u8] = &[];
 /// Stands in the place of the function where a person began the run.
 const BY_A_PERSON: &str = "released";
 
@@ -44,7 +47,7 @@ fn record_one(connection: &Connection, id: &DeliveryId, entry: &Record) -> rusql
                     effect.place.number,
                     effect.function.name(),
                     effect.digest.as_bytes(),
-                    effect.arguments.digest,
+                    effect.arguments.digest.as_ref().map_or(NONE, |digest| digest),
                     effect.arguments.text.as_ref().map(Json::expose),
                     effect.stands_for.map(|place| place.run),
                     effect.stands_for.map(|place| place.number),
@@ -158,7 +161,7 @@ fn effect(row: &Row<'_>) -> rusqlite::Result<Effect> {
         function: Function::from_name(&name).ok_or_else(|| damaged(2, "unknown function"))?,
         digest: PluginDigest::from_bytes(row.get(3)?),
         arguments: Arguments {
-            digest: row.get(4)?,
+            digest: digest_of(row.get_ref(4)?)?,
             text: text(5)?.map(Json::new),
         },
         stands_for: match (row.get(6)?, row.get(7)?) {
@@ -169,6 +172,16 @@ fn effect(row: &Row<'_>) -> rusqlite::Result<Effect> {
         answer,
         diverged: text(11)?.map(Json::new),
     })
+}
+
+fn digest_of(column: ValueRef<'_>) -> rusqlite::Result<Option<[u8; 32]>> {
+    match column.as_blob()? {
+        NONE => Ok(None),
+        digest => {
+            let digest = digest.try_into();
+            digest.map(Some).map_err(|_| damaged(4, "no SHA-256"))
+        }
+    }
 }
 
 /// Records a call in the transaction that does it.
