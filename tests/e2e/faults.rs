@@ -127,7 +127,9 @@ async fn a_commit_that_fails_acknowledges_nothing() {
 async fn a_file_system_without_room_is_survived() {
     let stage = stage().await;
     let Some(disk) = SmallDisk::mount(&stage) else {
-        eprintln!("nobody may mount a file system here; the story above injects the same error");
+        eprintln!(
+            "SKIPPED: nobody may mount a file system here; the story above injects the same error"
+        );
         return;
     };
     let mut belfry = disk.serve(&stage).await;
@@ -206,7 +208,9 @@ async fn a_start_on_a_bad_disk_ends_with_the_reason_and_a_later_one_has_everythi
 async fn a_start_on_a_full_or_read_only_file_system_is_survived() {
     let stage = stage().await;
     let Some(mut disk) = SmallDisk::mount(&stage) else {
-        eprintln!("nobody may mount a file system here; the story above injects the same errors");
+        eprintln!(
+            "SKIPPED: nobody may mount a file system here; the story above injects the same errors"
+        );
         return;
     };
     disk.fill();
