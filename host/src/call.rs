@@ -12,12 +12,13 @@ const MAX_ARGUMENTS: usize = 64 << 10;
 
 /// A JSON text of a plugin or of DingTalk. It may be a message, so nothing prints it by the way.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Json(Arc<str>);
+pub struct Json(Arc<String>);
 
 impl Json {
     /// Takes a JSON text.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl Into<String>) -> Self {
+        // Not `Arc<str>`, which would copy every text that was just written.
+        Self(Arc::new(text.into()))
     }
 
     /// The text.

@@ -10,11 +10,13 @@ use crate::ids::PluginDigest;
 use crate::journal::{Effect, Effects, Place};
 
 pub use self::answers::{Answers, Given, usual};
+pub use self::busy::Busy;
 pub use self::divergence::{Divergence, first_difference};
 pub use self::key::Key;
 pub use self::recorder::{Halt, Joined, Recorder, Retried};
 
 mod answers;
+mod busy;
 mod divergence;
 mod key;
 mod recorder;

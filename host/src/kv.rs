@@ -90,16 +90,20 @@ pub trait Kv: Send + Sync {
     /// Writes and says whether the condition held.
     async fn write(&self, plugin: &PluginName, write: Write) -> Result<bool, KvError>;
 
+    /// Whether it has transactions that can take a record along.
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
     /// Writes as [`Kv::write`] does, and the record in the same transaction. What fails without a transaction, because a
-    /// limit is exceeded or the store cannot be used, leaves no record. `None`: this store has no transaction to share
-    /// and did nothing.
+    /// limit is exceeded or the store cannot be used, leaves no record. A store without transactions leaves none either.
     async fn write_recorded(
         &self,
-        _plugin: &PluginName,
-        _write: Write,
+        plugin: &PluginName,
+        write: Write,
         _recording: Recording<KvError>,
-    ) -> Option<Result<bool, KvError>> {
-        None
+    ) -> Result<bool, KvError> {
+        self.write(plugin, write).await
     }
 
     /// Keys with a prefix in byte order, after `after`, at most `limit` and at most [`MAX_KEYS`].

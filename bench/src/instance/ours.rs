@@ -214,7 +214,7 @@ impl robot::Host for AnsweredRobot<'_> {
         let mentions = dingtalk::Mentions::from(mentions);
         let recorder = Arc::clone(recorder);
         let call = async move {
-            let _busy = recorder.busy().await?;
+            let _busy = recorder.busy()?;
             let begun = recorder.call(place, Function::RobotReply, arguments);
             recorder.begin(begun).await?;
             // What the request would be made of lives until it is answered.

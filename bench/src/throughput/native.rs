@@ -83,7 +83,7 @@ impl Native {
             // It was made in an earlier attempt.
             _ => return Ok(Outcome::Done),
         };
-        let _busy = recorder.busy().await?;
+        let _busy = recorder.busy()?;
         let begun = recorder.call(place, Function::RobotReply, arguments);
         recorder.begin(begun).await?;
         let text = RobotOut::Text(message.text.clone());

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::busy::{Busy, UnderWay};
 use super::{Begin, Cursor, Divergence, Key, Next};
 use crate::call::{Answer, Arguments, Fate, Json};
 use crate::clock;
@@ -62,8 +63,7 @@ pub struct Recorder {
     delivery: DeliveryId,
     digest: PluginDigest,
     state: Mutex<State>,
-    /// Shared by the writes from their beginning to their end, also when their guest is gone.
-    busy: tokio::sync::RwLock<()>,
+    under_way: UnderWay,
 }
 
 struct State {
@@ -115,7 +115,7 @@ impl Recorder {
             delivery,
             digest,
             state: Mutex::new(state),
-            busy: tokio::sync::RwLock::default(),
+            under_way: UnderWay::default(),
         }
     }
 
@@ -233,8 +233,9 @@ impl Recorder {
     }
 
     /// For the time of a write, unless the attempt is over.
-    pub async fn busy(&self) -> Result<tokio::sync::RwLockReadGuard<'_, ()>, Halt> {
-        let busy = self.busy.read().await;
+    pub fn busy(&self) -> Result<Busy<'_>, Halt> {
+        // Counted first: an attempt that ends now waits for it, or it sees the end.
+        let busy = self.under_way.begin();
         if self.state().is_closed {
             return Err(Halt::Over);
         }
@@ -244,10 +245,10 @@ impl Recorder {
     /// Ends the attempt: waits until the writes that its guest left behind have ended, and hands over what is still to be
     /// recorded. Answers with the write that the plugin `returned` without making again, if there is one.
     pub async fn close(&self, returned: bool, retried: Retried) -> Option<Divergence> {
-        let _all_ended = self.busy.write().await;
+        self.state().is_closed = true;
+        self.under_way.all_ended().await;
         let (records, left_out) = {
             let mut state = self.state();
-            state.is_closed = true;
             let left_out = state.cursor.left_out().filter(|_| returned);
             let mut records = std::mem::take(&mut state.waiting);
             if let Some(divergence) = &left_out {

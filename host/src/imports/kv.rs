@@ -146,11 +146,15 @@ impl Own for Write {
         task.kv.write(&task.plugin, self).await
     }
 
+    fn is_transactional(task: &Task) -> bool {
+        task.kv.is_transactional()
+    }
+
     async fn make_recorded(
         self,
         task: &Task,
         recording: Recording<KvError>,
-    ) -> Option<Result<bool, KvError>> {
+    ) -> Result<bool, KvError> {
         task.kv.write_recorded(&task.plugin, self, recording).await
     }
 }

@@ -259,7 +259,7 @@ impl Call {
         let tracker = self.task.outbound.clone();
         let policy = self.task.grant.policy(self.function);
         let carried = async move {
-            let _busy = recorder.busy().await?;
+            let _busy = recorder.busy()?;
             let since = match begin {
                 Some(stands_for) => {
                     let call = recorder.call(place, self.function, self.arguments);

@@ -72,11 +72,15 @@ impl Own for TimerChange {
         task.schedule.change(self).await
     }
 
+    fn is_transactional(task: &Task) -> bool {
+        task.schedule.is_transactional()
+    }
+
     async fn make_recorded(
         self,
         task: &Task,
         recording: Recording<TimerError>,
-    ) -> Option<Result<bool, TimerError>> {
+    ) -> Result<bool, TimerError> {
         task.schedule.change_recorded(self, recording).await
     }
 }

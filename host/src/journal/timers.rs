@@ -189,14 +189,18 @@ pub trait Timers: Send + Sync {
     /// Makes a change and says whether there was anything to do: always, but for a cancelled timer that is not there.
     async fn change(&self, change: TimerChange) -> Result<bool, TimerError>;
 
-    /// Makes a change as [`Timers::change`] does, and its record in the same transaction. `None`: these timers have no
-    /// transaction to share, and nothing was done.
+    /// Whether they are kept with transactions that can take a record along.
+    fn is_transactional(&self) -> bool {
+        false
+    }
+
+    /// Makes a change as [`Timers::change`] does, and its record in the same transaction, if there are any.
     async fn change_recorded(
         &self,
-        _change: TimerChange,
+        change: TimerChange,
         _recording: Recording<TimerError>,
-    ) -> Option<Result<bool, TimerError>> {
-        None
+    ) -> Result<bool, TimerError> {
+        self.change(change).await
     }
 
     /// The timers of a plugin, by name.
@@ -234,12 +238,17 @@ impl Schedule {
         changed
     }
 
+    /// As [`Timers::is_transactional`].
+    pub fn is_transactional(&self) -> bool {
+        self.timers.is_transactional()
+    }
+
     /// As [`Timers::change_recorded`].
     pub async fn change_recorded(
         &self,
         change: TimerChange,
         recording: Recording<TimerError>,
-    ) -> Option<Result<bool, TimerError>> {
+    ) -> Result<bool, TimerError> {
         let changed = self.timers.change_recorded(change, recording).await;
         self.waker.wake();
         changed

@@ -43,22 +43,24 @@ impl Kv for SqliteKv {
             .await?
     }
 
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
     async fn write_recorded(
         &self,
         plugin: &PluginName,
         write: Write,
         mut recording: Recording<KvError>,
-    ) -> Option<Result<bool, KvError>> {
-        if let Err(error) = write.check() {
-            return Some(Err(error));
-        }
+    ) -> Result<bool, KvError> {
+        write.check()?;
         let plugin = plugin.to_string();
         let written = self.0.write(move |connection| {
             let outcome = apply(connection, &plugin, &write)?;
             recording.sqlite(connection, &outcome)?;
             Ok(outcome)
         });
-        Some(written.await.unwrap_or_else(|error| Err(error.into())))
+        written.await?
     }
 
     async fn keys(

@@ -11,7 +11,7 @@ use crate::journal::JournalError;
 use crate::store::Recording;
 
 /// A change of what belfry keeps for a plugin.
-pub(in crate::imports) trait Own: Clone + Send + 'static {
+pub(in crate::imports) trait Own: Send + 'static {
     /// Why it is not made.
     type Error: Send;
     /// What the plugin hears of that.
@@ -27,12 +27,14 @@ pub(in crate::imports) trait Own: Clone + Send + 'static {
     fn unusable(error: &Self::Error) -> Option<JournalError>;
     /// Makes it.
     fn make(self, task: &Task) -> impl Future<Output = Result<bool, Self::Error>> + Send;
-    /// Makes it with its record, if the store has a transaction for both.
+    /// Whether the store has transactions, so that one can take its record along.
+    fn is_transactional(task: &Task) -> bool;
+    /// Makes it with its record, in one transaction.
     fn make_recorded(
         self,
         task: &Task,
         recording: Recording<Self::Error>,
-    ) -> impl Future<Output = Option<Result<bool, Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 }
 
 /// What a change says when it was made.
@@ -96,32 +98,29 @@ impl Call {
         let tracker = self.task.outbound.clone();
         // The store makes it whether or not the guest lives to see that, so what belongs to it goes on as well.
         let changed = async move {
-            let _busy = recorder.busy().await?;
+            let _busy = recorder.busy()?;
             let call = recorder.call(place, self.function, self.arguments);
-            let (join, joined) = recorder.join(call.clone());
+            if !O::is_transactional(&self.task) {
+                let (answer, told) = answer_of::<O, T>(&own.make(&self.task).await);
+                count(self.function, answer.fate);
+                recorder.keep(call, answer);
+                return Ok(told);
+            }
+            let (join, joined) = recorder.join(call);
             let recording = Recording {
                 join,
                 answer: |outcome| answer_of::<O, T>(outcome).0,
             };
-            let recorded = own.clone().make_recorded(&self.task, recording).await;
-            if let Some(Err(error)) = &recorded
+            let outcome = own.make_recorded(&self.task, recording).await;
+            if let Err(error) = &outcome
                 && let Some(reason) = O::unusable(error)
             {
                 // Nothing was written, and the same disk would have to take the record of that.
                 return Err(Halt::Journal(reason));
             }
-            let is_recorded = recorded.is_some();
-            let outcome = match recorded {
-                Some(outcome) => outcome,
-                None => own.make(&self.task).await,
-            };
             let (answer, told) = answer_of::<O, T>(&outcome);
             count(self.function, answer.fate);
-            if is_recorded {
-                recorder.joined(joined, answer.fate);
-            } else {
-                recorder.keep(call, answer);
-            }
+            recorder.joined(joined, answer.fate);
             Ok(told)
         };
         Ok(Outbound::new(&tracker, changed).await?)

@@ -32,17 +32,21 @@ impl Timers for SqliteJournal {
         changed.await?
     }
 
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
     async fn change_recorded(
         &self,
         change: TimerChange,
         mut recording: Recording<TimerError>,
-    ) -> Option<Result<bool, TimerError>> {
+    ) -> Result<bool, TimerError> {
         let changed = self.store.write(move |connection| {
             let outcome = apply(connection, &change)?;
             recording.sqlite(connection, &outcome)?;
             Ok(outcome)
         });
-        Some(changed.await.unwrap_or_else(|error| Err(error.into())))
+        changed.await?
     }
 
     async fn timers(&self, plugin: &PluginName) -> Result<Vec<Timer>, TimerError> {

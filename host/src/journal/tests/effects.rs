@@ -179,7 +179,7 @@ async fn a_value_and_its_record_are_written_together() {
         let outcome = kv
             .write_recorded(&plugin, write, recording(&journal, &id))
             .await;
-        assert_eq!(format!("{:?}", outcome.unwrap()), expected);
+        assert_eq!(format!("{outcome:?}"), expected);
         let calls = journal.effects(&id).await.unwrap().calls;
         assert_eq!(calls.len(), 2);
         let told = calls[1].answer.as_ref().unwrap();
@@ -202,6 +202,6 @@ async fn a_value_whose_record_cannot_be_written_is_not_written() {
     let outcome = kv
         .write_recorded(&id.plugin, claim_of(b"one"), recording(&journal, &id))
         .await;
-    assert!(outcome.unwrap().is_err());
+    assert!(outcome.is_err());
     assert_eq!(kv.get(&id.plugin, "claim").await.unwrap(), None);
 }

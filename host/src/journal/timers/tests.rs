@@ -273,7 +273,7 @@ async fn a_timer_and_its_record_are_written_together() {
         let changed = journal
             .change_recorded(change, recording(&journal, &id, number))
             .await;
-        assert_eq!(changed.unwrap().unwrap(), held);
+        assert_eq!(changed.unwrap(), held);
         let calls = journal.effects(&id).await.unwrap().calls;
         let told = &calls.last().unwrap().answer.as_ref().unwrap().text;
         assert_eq!(told.expose(), format!("\"Ok({held})\""));
@@ -291,7 +291,7 @@ async fn a_timer_whose_record_cannot_be_written_is_not_set() {
         .unwrap();
     let set = TimerChange::Set(timer("a", "x", 9));
     let changed = journal.change_recorded(set, recording(&journal, &id, 1));
-    assert!(changed.await.unwrap().is_err());
+    assert!(changed.await.is_err());
     assert_eq!(journal.timers(&"a".into()).await.unwrap(), []);
 }
 
