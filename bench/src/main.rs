@@ -40,10 +40,6 @@ use crate::places::Places;
 use crate::report::{Line, Report};
 use crate::rounds::Rounds;
 
-/// That of belfry, whose parts run in this process.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Measures belfry against yardsticks and prints a table of ratios.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
