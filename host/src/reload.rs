@@ -1,6 +1,5 @@
 //! Watches `bot.toml` and the component files, checks what changed and publishes it as one snapshot.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use crate::meter::{self, Metric};
 use crate::versions::Versions;
 
 use self::build::{build, differs};
-use self::watch::{Stamps, files, folders, look, stamps, watch};
+use self::watch::{Folders, Stamps, files, folders, look, stamps, watch};
 
 mod build;
 mod watch;
@@ -27,6 +26,8 @@ mod watch;
 const DEBOUNCE: Duration = Duration::from_millis(300);
 /// Watching is best effort, so everything is looked at again after this time at the latest.
 const RESCAN: Duration = Duration::from_secs(30);
+/// The same where a folder is not watched because the store writes into it.
+const RESCAN_BUSY: Duration = Duration::from_secs(1);
 
 /// Reloads by what came of them.
 pub const RELOADS: Metric = Metric::counter(
@@ -213,7 +214,7 @@ impl Reloader {
     /// Runs until `stop`.
     pub async fn serve(mut self, stop: CancellationToken) {
         let hint = Arc::new(Notify::new());
-        let mut watched = HashSet::new();
+        let mut watched = Folders::default();
         let mut _watcher = None;
         loop {
             let folders = folders(&self.files.path, &self.snapshot.load().config);
@@ -226,7 +227,7 @@ impl Reloader {
             let request = tokio::select! {
                 () = stop.cancelled() => return,
                 () = hint.notified() => None,
-                () = tokio::time::sleep(RESCAN) => None,
+                () = tokio::time::sleep(watched.rescan) => None,
                 request = self.requests.recv() => match request {
                     Some(reply) => Some(reply),
                     None => return,
@@ -392,6 +393,13 @@ mod tests {
     /// Time is not that of a clock: it goes on whenever nobody has anything to do.
     #[tokio::test(start_paused = true)]
     async fn what_no_hint_tells_of_is_found_all_the_same() {
+        for (store, rescan) in [("data/belfry.db", RESCAN), ("belfry.db", RESCAN_BUSY)] {
+            found_within(rescan, store).await;
+        }
+    }
+
+    async fn found_within(rescan: Duration, store: &str) {
+        let app = format!("[store]\nurl = \"sqlite:{store}\"\n{APP}");
         let folder = tempfile::tempdir().unwrap();
         // A link, as some deployments make them: what changes lies where nobody watches.
         let (link, elsewhere) = (folder.path().join("bot"), folder.path().join("elsewhere"));
@@ -399,7 +407,7 @@ mod tests {
             std::fs::create_dir(new).unwrap();
         }
         let (path, target) = (link.join("bot.toml"), elsewhere.join("bot.toml"));
-        std::fs::write(&target, APP).unwrap();
+        std::fs::write(&target, &app).unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
 
         let (config, files) = Files::read(&path).unwrap();
@@ -413,13 +421,13 @@ mod tests {
             }
 
             let hook = "[[hook]]\nname = \"any\"\nkind = \"generic\"\napp = \"acme\"\n";
-            std::fs::write(&target, format!("{APP}{hook}")).unwrap();
+            std::fs::write(&target, format!("{app}{hook}")).unwrap();
             let changed = tokio::time::Instant::now();
             while snapshot.load().generation == 1 {
-                assert!(changed.elapsed() < RESCAN * 3, "it was never found");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(changed.elapsed() < rescan * 3, "it was never found");
+                tokio::time::sleep(rescan / 30).await;
             }
-            assert!(changed.elapsed() >= RESCAN / 2, "somebody told");
+            assert!(changed.elapsed() >= rescan / 2, "somebody told");
             stop.cancel();
         };
         tokio::join!(reloader.serve(stop.clone()), story);

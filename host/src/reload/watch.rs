@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use notify_debouncer_full::new_debouncer;
 use notify_debouncer_full::notify::RecursiveMode;
 use tokio::sync::Notify;
 
-use super::{DEBOUNCE, RESCAN};
+use super::{DEBOUNCE, RESCAN, RESCAN_BUSY};
 use crate::config::Config;
 
 /// The stamps of all files that a snapshot comes from.
@@ -43,21 +44,32 @@ pub(super) fn stamps(files: impl IntoIterator<Item = PathBuf>) -> Stamps {
         .collect()
 }
 
-/// The folders to watch.
-pub(super) fn folders(path: &Path, config: &Config) -> HashSet<PathBuf> {
-    let here = || PathBuf::from(".");
-    files(path, config)
-        .iter()
-        .map(|file| {
-            file.parent()
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .map_or_else(here, Path::to_owned)
-        })
-        .collect()
+/// The folders of all files of a snapshot.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Folders {
+    watched: HashSet<PathBuf>,
+    /// How long a change may stay unnoticed by the watch.
+    pub(super) rescan: Duration,
+}
+
+/// The folders to watch: all but the one into which the store writes, where every commit would be a hint.
+pub(super) fn folders(path: &Path, config: &Config) -> Folders {
+    let store = folder_of(&config.store.path);
+    let files = files(path, config);
+    let all: HashSet<PathBuf> = files.iter().map(|file| folder_of(file)).collect();
+    let (busy, watched): (HashSet<_>, _) = all.into_iter().partition(|folder| *folder == store);
+    let rescan = if busy.is_empty() { RESCAN } else { RESCAN_BUSY };
+    Folders { watched, rescan }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 /// Watches folders, not files: editors save by renaming, after which a watched file is another one.
-pub(super) fn watch(folders: &HashSet<PathBuf>, hint: Arc<Notify>) -> Option<impl Sized + use<>> {
+pub(super) fn watch(folders: &Folders, hint: Arc<Notify>) -> Option<impl Sized + use<>> {
     let notify = move |_| hint.notify_one();
     let mut debouncer = match new_debouncer(DEBOUNCE, None, notify) {
         Ok(debouncer) => debouncer,
@@ -66,7 +78,7 @@ pub(super) fn watch(folders: &HashSet<PathBuf>, hint: Arc<Notify>) -> Option<imp
             return None;
         }
     };
-    for folder in folders {
+    for folder in &folders.watched {
         if let Err(error) = debouncer.watch(folder, RecursiveMode::NonRecursive) {
             tracing::warn!(?folder, %error, "cannot watch a folder");
         }
