@@ -81,14 +81,17 @@ impl Process {
         let (log, output) = (Printed::default(), Printed::default());
         log.follow(child.stderr.take().unwrap());
         output.follow(child.stdout.take().unwrap());
+        let mut looks = 0;
         let doors = wait_for("belfry is running", async || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("belfry ended with {status}:\n{}", log.text());
-            }
+            let ended = child.try_wait().unwrap();
             let text = log.text();
-            let line = text
-                .lines()
-                .find(|line| line.contains("belfry is running"))?;
+            // One that ran and then ended, as at a failpoint, did start; what it printed may still be on its way.
+            let line = text.lines().find(|line| line.contains("belfry is running"));
+            if let (Some(status), None) = (ended, line) {
+                looks += 1;
+                assert!(looks < 10, "belfry ended with {status}:\n{text}");
+            }
+            let line = line?;
             let line: Value = serde_json::from_str(line).ok()?;
             let address = |name: &str| -> Option<SocketAddr> { line[name].as_str()?.parse().ok() };
             Some(Doors::new(address("public")?, address("admin")?))
