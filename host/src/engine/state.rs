@@ -85,7 +85,11 @@ pub struct Task {
 pub struct State {
     plugin: PluginName,
     limits: Limits,
-    wasi: WasiCtx,
+    /// Made when the guest first asks it for anything: most small guests never do.
+    wasi: Option<WasiCtx>,
+    /// The seed of its randomness and the time on its clock.
+    seed: [u8; 16],
+    now: UnixMs,
     pub(super) table: ResourceTable,
     pub(super) http: Http,
     used: Used,
@@ -133,8 +137,6 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let seed = event.map_or([0; 16], |event| *event.as_bytes());
-        let last_words = LastWords::default();
-        let wasi = virtual_context(&plugin, seed, now, limits.printed_bytes, &last_words);
         let used = Used {
             memory_limit: limits.memory,
             memory: 0,
@@ -148,13 +150,15 @@ impl State {
         Self {
             plugin,
             limits,
-            wasi,
+            wasi: None,
+            seed,
+            now,
             table,
             http: Http::new(&limits),
             used,
             deadline: None,
             task,
-            last_words,
+            last_words: LastWords::default(),
         }
     }
 
@@ -310,8 +314,23 @@ impl ResourceLimiter for Used {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let Self {
+            plugin,
+            limits,
+            last_words,
+            ..
+        } = self;
+        let make = || {
+            virtual_context(
+                plugin,
+                self.seed,
+                self.now,
+                limits.printed_bytes,
+                last_words,
+            )
+        };
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: self.wasi.get_or_insert_with(make),
             table: &mut self.table,
         }
     }
