@@ -17,6 +17,9 @@ mod param;
 mod robot;
 mod token;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::ApiStyle;
 
 pub use self::check::{ArgumentError, MAX_MESSAGE};
@@ -84,7 +87,7 @@ pub enum Host {
 }
 
 /// The HTTP method of a call. Arguments of a GET go into the query, of a POST into the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Arguments in the query.
     Get,
@@ -273,6 +276,17 @@ pub fn find(name: &str) -> Option<&'static Api> {
 /// The row that the gateway serves under a name such as `chatSend`.
 pub fn find_gateway(name: &str) -> Option<&'static Api> {
     apis().find(|api| api.gateway == Some(name))
+}
+
+/// The call of a path.
+pub(crate) fn call_at(verb: Verb, path: &str) -> Option<&'static Call> {
+    static CALLS: LazyLock<HashMap<(Verb, &'static str), &'static Call>> = LazyLock::new(|| {
+        apis()
+            .flat_map(|api| api.calls(ApiStyle::Modern))
+            .map(|call| ((call.verb, call.path), call))
+            .collect()
+    });
+    CALLS.get(&(verb, path)).copied()
 }
 
 #[cfg(test)]

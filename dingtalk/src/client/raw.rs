@@ -97,8 +97,8 @@ impl Client {
                     None => arguments,
                 };
                 match call.host() {
-                    Host::Oapi => self.oapi(call.path, body, effect).await?,
-                    Host::Api => self.api(call.path, &body, effect).await?,
+                    Host::Oapi => self.oapi_checked(call.path, body, effect).await?,
+                    Host::Api => self.api_checked(call.path, &body, effect).await?,
                 }
             }
             Verb::Get => {
@@ -106,9 +106,9 @@ impl Client {
                 let names = arguments.keys().map(String::as_str);
                 let query: Vec<(&str, &str)> = names.zip(texts.iter().map(Cow::as_ref)).collect();
                 match call.host() {
-                    Host::Oapi => self.oapi_get_as(call.path, &query, effect).await?,
+                    Host::Oapi => self.oapi_get_checked(call.path, &query, effect).await?,
                     // All of them are reads.
-                    Host::Api => self.api_get(call.path, &query).await?,
+                    Host::Api => self.api_get_checked(call.path, &query).await?,
                 }
             }
         };

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tracing::debug;
 use url::Url;
 
 use super::answer::{self, Answer};
-use super::{Client, Inner, KeyKind};
+use super::{Client, Inner, KeyKind, invalid};
+use crate::catalog::{self, Call, Verb};
 use crate::error::{ApiError, Effect, Failure};
 use crate::pace::Lane;
 use crate::{Credentials, Secret, metric};
@@ -26,6 +27,17 @@ const DEFAULT_LIFE: i64 = 7200;
 impl Client {
     /// Calls the older API, which takes its token in the query.
     pub(super) async fn oapi(
+        &self,
+        path: &str,
+        body: Value,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        body_fits(path, &body)?;
+        self.oapi_checked(path, body, effect).await
+    }
+
+    /// As [`Client::oapi`], with arguments that were checked before.
+    pub(super) async fn oapi_checked(
         &self,
         path: &str,
         body: Value,
@@ -65,6 +77,17 @@ impl Client {
         query: &[(&str, &str)],
         effect: Effect,
     ) -> Result<Answer, ApiError> {
+        query_fits(path, query)?;
+        self.oapi_get_checked(path, query, effect).await
+    }
+
+    /// As [`Client::oapi_get_as`], with arguments that were checked before.
+    pub(super) async fn oapi_get_checked(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
         self.inner
             .oapi(Method::GET, path, query, |request| request, effect)
             .await
@@ -72,6 +95,17 @@ impl Client {
 
     /// Calls the v1.0 API, which takes its token in a header.
     pub(super) async fn api(
+        &self,
+        path: &str,
+        body: &Value,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
+        body_fits(path, body)?;
+        self.api_checked(path, body, effect).await
+    }
+
+    /// As [`Client::api`], with arguments that were checked before.
+    pub(super) async fn api_checked(
         &self,
         path: &str,
         body: &Value,
@@ -87,6 +121,16 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, ApiError> {
+        query_fits(path, query)?;
+        self.api_get_checked(path, query).await
+    }
+
+    /// As [`Client::api_get`], with arguments that were checked before.
+    pub(super) async fn api_get_checked(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answer, ApiError> {
         let request = |http: &reqwest::Client, url| http.get(url).query(query);
         self.inner.api(Lane::Api(path), request, Effect::Read).await
     }
@@ -98,6 +142,7 @@ impl Client {
         conversation: &str,
         body: &Value,
     ) -> Result<Answer, ApiError> {
+        body_fits(path, body)?;
         let lane = Lane::Conversation(path, self.inner.pacer.spot(conversation));
         let request = |http: &reqwest::Client, url| http.post(url).json(body);
         self.inner.api(lane, request, Effect::Write).await
@@ -137,6 +182,33 @@ impl Client {
             .await
             .map(|_| ())
             .map_err(Failure::last)
+    }
+}
+
+/// What DingTalk must refuse is not sent, whichever function wrote it: the table of APIs knows what each call takes.
+fn body_fits(path: &str, body: &Value) -> Result<(), ApiError> {
+    match (catalog::call_at(Verb::Post, path), body) {
+        (Some(call), Value::Object(arguments)) => fits(call, arguments),
+        _ => Ok(()),
+    }
+}
+
+/// As [`body_fits`].
+fn query_fits(path: &str, query: &[(&str, &str)]) -> Result<(), ApiError> {
+    let Some(call) = catalog::call_at(Verb::Get, path) else {
+        return Ok(());
+    };
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let arguments = call
+        .read_pairs(query.iter().map(owned))
+        .map_err(|error| invalid(error.to_string()))?;
+    fits(call, &arguments)
+}
+
+fn fits(call: &Call, arguments: &Map<String, Value>) -> Result<(), ApiError> {
+    match call.check(arguments) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(invalid(error.to_string())),
     }
 }
 
