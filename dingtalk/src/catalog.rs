@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 use crate::ApiStyle;
 
 pub use self::check::{ArgumentError, MAX_MESSAGE};
-pub use self::param::{Fill, Kind, MESSAGES, Param};
+pub use self::param::{Fill, Kind, LONGEST_ID, MESSAGES, Param};
 
 /// Rows that belong together; scopes of the gateway's keys are families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

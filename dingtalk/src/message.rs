@@ -219,6 +219,9 @@ pub enum MessageError {
     /// A part that DingTalk requires is empty.
     #[error("{0} is empty")]
     Empty(&'static str),
+    /// The head of an OA message has a colour as ARGB.
+    #[error("oa head colour is not eight hex digits, such as FF78C06E")]
+    Colour,
     /// A recording must last 1 to 59 seconds.
     #[error("a voice message lasts {0} seconds, dingtalk takes 1 to 59")]
     Duration(u32),

@@ -11,12 +11,12 @@ use dingtalk::catalog::{self, Api, Call, Manner, Verb};
 use serde_json::{Value, json};
 
 /// What an API is besides its call.
-struct Typed {
-    api: &'static str,
+pub(crate) struct Typed {
+    pub(crate) api: &'static str,
     /// Functions of the client, without their `Client::`.
     client: &'static [&'static str],
     /// Functions of the host.
-    host: &'static [&'static str],
+    pub(crate) host: &'static [&'static str],
 }
 
 const fn typed(
@@ -27,7 +27,7 @@ const fn typed(
     Typed { api, client, host }
 }
 
-const TYPED: &[Typed] = &[
+pub(crate) const TYPED: &[Typed] = &[
     typed("user.get", &["user"], &["contacts.get-user"]),
     typed("user.list-ids", &["user_ids"], &["contacts.list-user-ids"]),
     typed("user.list", &["users"], &["contacts.list-users"]),
@@ -185,7 +185,7 @@ const TYPED: &[Typed] = &[
     ),
     typed(
         "approval.form-schema",
-        &["approval_form"],
+        &["approval_form", "approval_check"],
         &["approval.get-form", "approval.check"],
     ),
     typed(

@@ -19,6 +19,7 @@ mod durability;
 mod effects;
 mod egress;
 mod faults;
+mod functions;
 mod gateway;
 mod h5;
 mod inspect;

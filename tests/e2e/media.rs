@@ -51,7 +51,7 @@ async fn what_is_too_large_or_of_no_known_form_is_refused() {
     // 600 KiB of zeros, as text.
     let large = "A".repeat(800 << 10);
     for (script, code) in [
-        ("upload report.exe x", "40005"),
+        ("upload report.exe x", "belfry.argument"),
         ("fetch CODE", "belfry.too-large"),
     ] {
         let stage = Stage::new(&bot()).await;

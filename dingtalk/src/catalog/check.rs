@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::{Api, Call, Kind, MESSAGES, Param};
+use super::{Api, Call, Kind, LONGEST_ID, MESSAGES, Param};
 use crate::ApiStyle;
 
 /// The largest message in bytes. The documented 2048 bytes contradict the 5000 characters of markdown that are documented
@@ -302,9 +302,7 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
     let kind = param.kind;
     match (kind, value) {
         (Kind::Text(most), Value::String(text)) => {
-            if text.len() > most && text.chars().count() > most {
-                return Err(too_long(name, most, "characters"));
-            }
+            within(name, text, most)?;
             Ok(value.clone())
         }
         (Kind::Sized(least, most), Value::String(text))
@@ -333,6 +331,8 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
             if items.len() > most {
                 return Err(too_long(name, most, "entries"));
             }
+            let mut texts = items.iter().filter_map(Value::as_str);
+            texts.try_for_each(|text| within(name, text, LONGEST_ID))?;
             Ok(value.clone())
         }
         (Kind::Joined(most), Value::String(_) | Value::Array(_)) => joined(name, kind, most, value),
@@ -365,6 +365,14 @@ fn shaped(name: &str, param: &Param, value: &Value) -> Result<Value, ArgumentErr
         }
         _ => Err(wrong(name, kind)),
     }
+}
+
+fn within(name: &str, text: &str, most: usize) -> Result<(), ArgumentError> {
+    // A character has at least a byte, so most texts need no counting.
+    if text.len() > most && text.chars().count() > most {
+        return Err(too_long(name, most, "characters"));
+    }
+    Ok(())
 }
 
 /// The largest whole number that a float holds exactly.
@@ -409,6 +417,8 @@ fn joined(name: &str, kind: Kind, most: usize, value: &Value) -> Result<Value, A
     if items.len() > most {
         return Err(too_long(name, most, "entries"));
     }
+    let mut ids = items.iter();
+    ids.try_for_each(|id| within(name, id, LONGEST_ID))?;
     Ok(Value::String(items.join(",")))
 }
 

@@ -26,9 +26,9 @@ pub enum Kind {
     Integer(i64, i64),
     /// True or false.
     Boolean,
-    /// A list of at most so many texts.
+    /// A list of at most so many texts of at most [`LONGEST_ID`] characters.
     Texts(usize),
-    /// At most so many texts joined by commas.
+    /// At most so many such texts joined by commas.
     Joined(usize),
     /// A list of at most so many objects.
     Objects(usize),
@@ -88,8 +88,8 @@ const fn param(name: &'static str, kind: Kind) -> Param {
     }
 }
 
-/// The longest id that is sent; DingTalk's user ids have at most 64 characters, its other ids a little more.
-const LONGEST_ID: usize = 256;
+/// The longest id that is sent, in characters; DingTalk's user ids have at most 64, its other ids a little more.
+pub const LONGEST_ID: usize = 256;
 
 pub(super) const fn id(name: &'static str) -> Param {
     param(name, Kind::Text(LONGEST_ID))

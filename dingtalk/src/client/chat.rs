@@ -126,6 +126,7 @@ impl Client {
             body["name"] = json!(name);
         }
         if let Some(owner) = &changes.owner {
+            limit::given("the group's owner", owner)?;
             body["owner"] = json!(owner);
         }
         if !changes.add_members.is_empty() {

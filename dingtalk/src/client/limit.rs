@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::invalid;
 use crate::ApiError;
+use crate::catalog::LONGEST_ID;
 
 /// What the pages of both calls that send messages state. They also let markdown have 5000 characters, so a larger
 /// message is sent and DingTalk decides.
@@ -58,6 +59,11 @@ pub(super) fn short(what: &str, text: &str, limit: usize) -> Result<(), ApiError
 pub(super) fn text(what: &str, text: &str, limit: usize) -> Result<(), ApiError> {
     given(what, text)?;
     short(what, text, limit)
+}
+
+/// An id that is there, and no longer than any.
+pub(super) fn id(what: &str, id: &str) -> Result<(), ApiError> {
+    text(what, id, LONGEST_ID)
 }
 
 /// A text that is there.

@@ -45,6 +45,18 @@ impl MediaKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// The endings of names that DingTalk takes, by the page about uploads.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Image => &["jpg", "gif", "png", "bmp"],
+            Self::Voice => &["amr", "mp3", "wav"],
+            Self::Video => &["mp4"],
+            Self::File => &[
+                "doc", "docx", "xls", "xlsx", "ppt", "pptx", "zip", "pdf", "rar",
+            ],
+        }
+    }
+
     /// Bytes of a file of the kind, by the page about uploads. An older table of errors has smaller ones.
     pub fn max_bytes(self) -> usize {
         match self {
@@ -90,6 +102,14 @@ impl Upload {
         }
         if name.chars().any(char::is_control) {
             return Err(invalid("the file's name has control characters"));
+        }
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let endings = self.kind.endings();
+        if !endings.contains(&ending.to_ascii_lowercase().as_str()) {
+            let endings = endings.join(", ");
+            return Err(invalid(format!(
+                "the name of a file of the kind {kind} must end in one of {endings}"
+            )));
         }
         Ok(())
     }

@@ -83,6 +83,9 @@ impl Client {
         values: &BTreeMap<String, String>,
     ) -> Result<i64, ApiError> {
         limit::given("the template id", template_id)?;
+        for name in values.keys() {
+            limit::given("the name of a place of the template", name)?;
+        }
         let mut body = json!({
             "agent_id": self.agent_id()?,
             "template_id": template_id,

@@ -48,6 +48,10 @@ impl Message {
             }
             Self::Oa(oa) => {
                 check_text("oa url", &oa.message_url, usize::MAX)?;
+                let colour = &oa.head_bgcolor;
+                if colour.len() != 8 || !colour.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    return Err(MessageError::Colour);
+                }
                 check_length("oa title", oa.body.title.as_deref().unwrap_or_default(), 50)
             }
         }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{ActionCard, Button, CardButtons, Mentions, MessageError, Orientation, RobotOut};
+use super::{
+    ActionCard, Button, CardButtons, Mentions, MessageError, Orientation, RobotOut, check_text,
+};
 
 const WEBHOOK_BYTES: usize = 20_000;
 const TEMPLATE_BYTES: usize = 15_000;
@@ -79,15 +81,16 @@ impl RobotOut {
                 "sampleMarkdown",
                 json!({"title": markdown.title, "text": markdown.text}),
             ),
-            Self::Link(link) => (
-                "sampleLink",
-                json!({
+            Self::Link(link) => {
+                given("link picture", &link.pic_url)?;
+                let param = json!({
                     "title": link.title,
                     "text": link.text,
                     "messageUrl": link.message_url,
                     "picUrl": link.pic_url,
-                }),
-            ),
+                });
+                ("sampleLink", param)
+            }
             Self::ActionCard(card) => template_card(card)?,
             Self::FeedCard(_) => return Err(MessageError::FeedCard),
         };
@@ -98,26 +101,43 @@ impl RobotOut {
 
     fn check_not_empty(&self) -> Result<(), MessageError> {
         match self {
-            Self::Text(content) if content.is_empty() => Err(MessageError::Empty("text")),
-            Self::Markdown(markdown) if markdown.text.is_empty() => {
-                Err(MessageError::Empty("markdown text"))
+            Self::Text(content) => given("text", content),
+            Self::Markdown(markdown) => {
+                given("markdown text", &markdown.text)?;
+                given("markdown title", &markdown.title)
             }
-            Self::Markdown(markdown) if markdown.title.is_empty() => {
-                Err(MessageError::Empty("markdown title"))
+            Self::Link(link) => {
+                given("link title", &link.title)?;
+                given("link text", &link.text)?;
+                given("link url", &link.message_url)
             }
-            Self::Link(link) if link.title.is_empty() => Err(MessageError::Empty("link title")),
-            Self::Link(link) if link.text.is_empty() => Err(MessageError::Empty("link text")),
-            Self::Link(link) if link.message_url.is_empty() => Err(MessageError::Empty("link url")),
-            Self::ActionCard(card) if card.title.is_empty() => {
-                Err(MessageError::Empty("card title"))
-            }
-            Self::ActionCard(card) if card.markdown.is_empty() => {
-                Err(MessageError::Empty("card text"))
+            Self::ActionCard(card) => {
+                given("card title", &card.title)?;
+                given("card text", &card.markdown)?;
+                let buttons = match &card.buttons {
+                    CardButtons::Single(button) => std::slice::from_ref(button),
+                    CardButtons::Several(row) => &row.buttons,
+                };
+                for button in buttons {
+                    given("button title", &button.title)?;
+                    given("button url", &button.url)?;
+                }
+                Ok(())
             }
             Self::FeedCard(links) if links.is_empty() => Err(MessageError::Empty("list of links")),
-            _ => Ok(()),
+            Self::FeedCard(links) => {
+                for link in links {
+                    given("link title", &link.title)?;
+                    given("link url", &link.message_url)?;
+                }
+                Ok(())
+            }
         }
     }
+}
+
+fn given(part: &'static str, text: &str) -> Result<(), MessageError> {
+    check_text(part, text, usize::MAX)
 }
 
 fn check_size(actual: usize, limit: usize) -> Result<(), MessageError> {
@@ -135,6 +155,9 @@ fn at(mentions: &Mentions) -> Result<Option<Value>, MessageError> {
     }
     if people == 0 && !mentions.all {
         return Ok(None);
+    }
+    for id in mentions.user_ids.iter().chain(&mentions.mobiles) {
+        given("mentioned id", id)?;
     }
     Ok(Some(json!({
         "atUserIds": mentions.user_ids,

@@ -18,15 +18,19 @@ fn last_body(server: &Server, path: &str) -> Value {
     server.calls(path).pop().unwrap().body
 }
 
+fn field(name: &str, value: &str) -> Field {
+    Field {
+        name: name.into(),
+        value: value.into(),
+    }
+}
+
 fn instance() -> NewInstance {
     NewInstance {
         process_code: "PROC-1".into(),
         originator: "u1".into(),
         dept_id: "-1".into(),
-        fields: vec![Field {
-            name: "天数".into(),
-            value: "2".into(),
-        }],
+        fields: vec![field("天数", "2")],
         steps: vec![Step {
             rule: StepRule::AnyOf,
             approvers: texts(&["u2", "u3"]),
@@ -264,16 +268,25 @@ async fn templates_are_found_listed_and_read_by_both_styles() {
     );
 
     let schema = "/v1.0/workflow/forms/schemas/processCodes";
-    server.next_json(schema, &json!({"result": {"name": "请假", "schemaContent": {"title": "请假", "items": [
+    let content = json!({"result": {"name": "请假", "schemaContent": {"title": "请假", "items": [
         {"componentName": "DDSelectField", "props": {"id": "a", "label": "类型", "required": true,
             "options": ["{\"value\":\"年假\",\"key\":\"o1\"}", "事假"]}},
         {"componentName": "TableField", "props": {"id": "b", "label": "明细"}, "children": [
             {"componentName": "NumberField", "props": {"id": "c", "label": "数量"}}]},
-    ]}}}));
+    ]}}});
+    server.next_json(schema, &content);
     let form = client.approval_form("PROC-1").await.unwrap();
     assert_eq!(form.controls[0].options, ["年假", "事假"]);
     assert!(form.controls[0].required && !form.controls[1].required);
     assert_eq!(form.controls[1].children[0].label, "数量");
+    server.next_json(schema, &content);
+    let of_type = |value: &str| [field("类型", value)];
+    let refused = client.approval_check("PROC-1", &of_type("病假")).await;
+    assert_eq!(refused.unwrap_err().code(), "client.field");
+    let many = vec![field("类型", "年假"); 151];
+    let refused = client.approval_check("PROC-1", &many).await;
+    assert_eq!(refused.unwrap_err().code(), "client.argument");
+    assert_eq!(server.calls(schema).len(), 2);
     assert_eq!(
         older.approval_form("PROC-1").await.unwrap_err().code(),
         "client.content"

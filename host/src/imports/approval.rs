@@ -232,8 +232,7 @@ impl Host for State {
         let fields = convert::fields(fields);
         call.read(async {
             covers_code(&task, &process_code)?;
-            let form = upstream(&task, task.client.approval_form(&process_code)).await?;
-            form.check(&fields).map_err(|error| api_error(error.into()))
+            upstream(&task, task.client.approval_check(&process_code, &fields)).await
         })
         .await
     }

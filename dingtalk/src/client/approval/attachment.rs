@@ -127,6 +127,9 @@ impl Client {
     ) -> Result<(), ApiError> {
         check::user_id(user_id)?;
         limit::some("files", files.len(), 20)?;
+        for (_, file_id) in files {
+            limit::id("the file id", file_id)?;
+        }
         let infos = |space: &str, file: &str| {
             let infos = files.iter();
             let infos = infos.map(|(space_id, file_id)| {

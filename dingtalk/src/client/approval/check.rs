@@ -1,7 +1,7 @@
 //! What DingTalk surely refuses of an approval is not sent.
 
 use super::{Comment, Field, Files, Listing, NewInstance, Redirection, Step, StepRule, Verdict};
-use crate::client::{invalid, limit};
+use crate::client::{invalid, limit, number};
 use crate::{ApiError, ApiStyle};
 
 /// Characters of a value; DingTalk documents it for the newer call, and the older one ends in the same forms.
@@ -9,39 +9,48 @@ pub(super) const VALUE_CHARS: usize = 65_535;
 const REMARK_CHARS: usize = 1024;
 const REDIRECT_CHARS: usize = 256;
 const ATTACHMENTS: usize = 20;
+/// DingTalk documents no number; a control takes 9.
+const PHOTOS: usize = 20;
+const URL_CHARS: usize = 2048;
+/// Characters of a control's label and of a file's name, for which DingTalk documents no number.
+pub(super) const NAME_CHARS: usize = 256;
 const SPAN_DAYS: i64 = 120;
 
-/// How many of each thing a new instance can have.
-struct Room {
-    fields: usize,
-    steps: usize,
-    cc: usize,
+const STEPS: usize = 20;
+
+/// Form fields of an instance.
+pub(super) fn most_fields(style: ApiStyle) -> usize {
+    match style {
+        ApiStyle::Modern => 150,
+        ApiStyle::Legacy => 200,
+    }
+}
+
+/// People who get a copy of an instance.
+fn most_copies(style: ApiStyle) -> usize {
+    match style {
+        ApiStyle::Modern => 50,
+        ApiStyle::Legacy => 20,
+    }
 }
 
 pub(super) fn new_instance(instance: &NewInstance, style: ApiStyle) -> Result<(), ApiError> {
-    let room = match style {
-        ApiStyle::Modern => Room {
-            fields: 150,
-            steps: 20,
-            cc: 50,
-        },
-        ApiStyle::Legacy => Room {
-            fields: 200,
-            steps: 20,
-            cc: 20,
-        },
-    };
     process_code(&instance.process_code)?;
-    limit::given("the originator", &instance.originator)?;
-    limit::at_most("form fields", instance.fields.len(), room.fields)?;
-    instance.fields.iter().try_for_each(field)?;
-    limit::at_most("steps", instance.steps.len(), room.steps)?;
+    limit::id("the originator", &instance.originator)?;
+    fields(&instance.fields, most_fields(style))?;
+    limit::at_most("steps", instance.steps.len(), STEPS)?;
     instance.steps.iter().try_for_each(step)?;
-    limit::at_most("people in cc", instance.cc.len(), room.cc)
+    limit::at_most("people in cc", instance.cc.len(), most_copies(style))?;
+    instance.cc.iter().try_for_each(|id| user_id(id))
+}
+
+pub(super) fn fields(fields: &[Field], most: usize) -> Result<(), ApiError> {
+    limit::at_most("form fields", fields.len(), most)?;
+    fields.iter().try_for_each(field)
 }
 
 fn field(field: &Field) -> Result<(), ApiError> {
-    limit::given("the name of a form field", &field.name)?;
+    limit::text("the name of a form field", &field.name, NAME_CHARS)?;
     let what = format!("the value of the form field {:?}", field.name);
     limit::short(&what, &field.value, VALUE_CHARS)
 }
@@ -60,15 +69,15 @@ fn step(step: &Step) -> Result<(), ApiError> {
 }
 
 pub(super) fn process_code(code: &str) -> Result<(), ApiError> {
-    limit::given("the process code", code)
+    limit::id("the process code", code)
 }
 
 pub(super) fn instance_id(id: &str) -> Result<(), ApiError> {
-    limit::given("the instance id", id)
+    limit::id("the instance id", id)
 }
 
 pub(super) fn user_id(id: &str) -> Result<(), ApiError> {
-    limit::given("a user id", id)
+    limit::id("a user id", id)
 }
 
 pub(super) fn remark(remark: &str) -> Result<(), ApiError> {
@@ -90,10 +99,17 @@ pub(super) fn verdict(verdict: &Verdict) -> Result<(), ApiError> {
 }
 
 fn files(files: &Files) -> Result<(), ApiError> {
+    limit::at_most("photos", files.photos.len(), PHOTOS)?;
+    for photo in &files.photos {
+        limit::text("the address of a photo", photo, URL_CHARS)?;
+    }
     limit::at_most("attachments", files.attachments.len(), ATTACHMENTS)?;
     for file in &files.attachments {
-        limit::given("the space of an attachment", &file.space_id)?;
-        limit::given("the file id of an attachment", &file.file_id)?;
+        limit::id("the space of an attachment", &file.space_id)?;
+        limit::id("the file id of an attachment", &file.file_id)?;
+        limit::text("the name of an attachment", &file.name, NAME_CHARS)?;
+        number("the size of an attachment", &file.size)?;
+        limit::id("the kind of an attachment", &file.kind)?;
     }
     Ok(())
 }
@@ -108,6 +124,7 @@ pub(super) fn listing(listing: &Listing) -> Result<(), ApiError> {
     process_code(&listing.process_code)?;
     limit::page(listing.size, 20)?;
     limit::at_most("originators", listing.originators.len(), 10)?;
+    listing.originators.iter().try_for_each(|id| user_id(id))?;
     let Some(end) = listing.end else {
         return Ok(());
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::check::VALUE_CHARS;
+use super::check::{NAME_CHARS, VALUE_CHARS};
 use super::{Attachment, Field};
 use crate::ApiError;
 
@@ -114,19 +114,29 @@ impl From<FieldError> for ApiError {
 impl FieldValue {
     /// The field as DingTalk takes it, for the control with that label.
     pub fn field(&self, label: &str) -> Result<Field, FieldError> {
-        let broken = |rule: String| FieldError::new(label, rule);
-        if label.is_empty() {
-            return Err(broken("has no label".to_owned()));
+        let second = match self {
+            Self::DateRange(range) => Some(range.end_label.as_str()),
+            Self::Place(place) => Some(place.place_label.as_str()),
+            _ => None,
+        };
+        for label in [Some(label), second].into_iter().flatten() {
+            if label.is_empty() {
+                return Err(FieldError::new(label, "has no label"));
+            }
+            if label.chars().count() > NAME_CHARS {
+                let start: String = label.chars().take(20).collect();
+                let rule = format!("has a label of more than {NAME_CHARS} characters");
+                return Err(FieldError::new(&format!("{start}…"), rule));
+            }
         }
+        let broken = |rule: String| FieldError::new(label, rule);
         let value = self.text().map_err(broken)?;
         if value.chars().count() > VALUE_CHARS {
             return Err(broken(format!("has more than {VALUE_CHARS} characters")));
         }
-        let labels = |second: &str| json!([label, second]).to_string();
-        let name = match self {
-            Self::DateRange(range) => labels(&range.end_label),
-            Self::Place(place) => labels(&place.place_label),
-            _ => label.to_owned(),
+        let name = match second {
+            Some(second) => json!([label, second]).to_string(),
+            None => label.to_owned(),
         };
         Ok(Field { name, value })
     }
@@ -167,7 +177,13 @@ impl FieldValue {
                 Ok(json!([place.at, lng, lat, place.address, place.accuracy]).to_string())
             }
             Self::Table(rows) if rows.is_empty() => Err("has no row".to_owned()),
+            Self::Table(rows) if rows.iter().any(Vec::is_empty) => {
+                Err("has a row without a cell".to_owned())
+            }
             Self::Table(rows) => {
+                if rows.iter().flatten().any(|cell| cell.name.is_empty()) {
+                    return Err("has a cell without a label".to_owned());
+                }
                 let row = |cells: &Vec<Field>| -> Value {
                     let cells = cells.iter();
                     cells

@@ -51,6 +51,18 @@ impl Client {
             controls: content.objects("items").map(control).collect(),
         })
     }
+
+    /// Reads the form of a template and checks fields against it, as [`Form::check`]: [`ApiError::Invalid`] names field and
+    /// rule.
+    pub async fn approval_check(
+        &self,
+        process_code: &str,
+        fields: &[Field],
+    ) -> Result<(), ApiError> {
+        check::fields(fields, check::most_fields(self.style))?;
+        let form = self.approval_form(process_code).await?;
+        Ok(form.check(fields)?)
+    }
 }
 
 fn control(item: Members<'_>) -> Control {

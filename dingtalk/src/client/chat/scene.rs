@@ -112,6 +112,7 @@ impl Client {
             body["title"] = json!(title);
         }
         if let Some(owner) = &changes.owner {
+            limit::given("the group's owner", owner)?;
             body["owner_user_id"] = json!(owner);
         }
         self.scene_call("update", body).await?.accepted()
@@ -143,6 +144,9 @@ impl Client {
         limit::given("the conversation id", conversation_id)?;
         limit::given("the template id", &message.template_id)?;
         limit::at_most("people to mention", message.mentions.len(), MENTIONED)?;
+        for name in message.values.keys().chain(message.media.keys()) {
+            limit::given("the name of a place of the template", name)?;
+        }
         if let Some(name) = message
             .values
             .keys()
@@ -152,9 +156,15 @@ impl Client {
                 "the place {name:?} has a value and a media id"
             )));
         }
-        let robot = &self.inner.credentials.robot_code;
+        let robot = match &message.robot_code {
+            Some(code) => {
+                limit::given("the robot code", code)?;
+                code
+            }
+            None => &self.inner.credentials.robot_code,
+        };
         let mut body = json!({
-            "robot_code": message.robot_code.as_ref().unwrap_or(robot),
+            "robot_code": robot,
             "target_open_conversation_id": conversation_id,
             "msg_template_id": message.template_id,
             "msg_param_map": json!(message.values).to_string(),

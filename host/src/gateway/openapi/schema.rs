@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use dingtalk::catalog::{Kind, MAX_MESSAGE, MESSAGES, Param};
+use dingtalk::catalog::{Kind, LONGEST_ID, MAX_MESSAGE, MESSAGES, Param};
 use serde_json::{Value, json};
 
 /// A range of so few numbers is written out, where numbers come as text.
@@ -60,12 +60,17 @@ fn value(kind: Kind) -> Value {
         Kind::Texts(most) => json!({
             "type": "array",
             "maxItems": most,
-            "items": {"type": "string", "minLength": 1, "pattern": not_blank()},
+            "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": not_blank()},
         }),
-        Kind::Joined(most) => json!({"anyOf": [
-            {"type": "string", "pattern": format!("^({})?$", joined(most))},
-            {"type": "array", "maxItems": most, "items": {"type": "string", "pattern": format!("^{}$", id())}},
-        ]}),
+        Kind::Joined(most) => json!({
+            "description": format!("Ids of at most {LONGEST_ID} characters"),
+            "anyOf": [
+                {"type": "string", "pattern": format!("^({})?$", joined(most))},
+                {"type": "array", "maxItems": most, "items": {
+                    "type": "string", "maxLength": LONGEST_ID, "pattern": format!("^{}$", id()),
+                }},
+            ],
+        }),
         Kind::Objects(most) => {
             json!({"type": "array", "maxItems": most, "items": {"type": "object"}})
         }

@@ -1,7 +1,9 @@
 //! Whether the grant of a plugin covers a template, an instance or a step.
 
+use dingtalk::catalog::LONGEST_ID;
+
 use super::super::bindings::belfry::bot::api::Error;
-use super::super::{not_granted, upstream};
+use super::super::{invalid, not_granted, upstream};
 use crate::config::Scope;
 use crate::effect::Source;
 use crate::engine::Task;
@@ -74,6 +76,12 @@ const PAGES_LOOKED_AT: u32 = 25;
 /// Whether the grant covers a step: that of an instance which is covered and has the step, because whoever is asked to
 /// hand a step on is not told of which instance it is.
 pub(super) async fn covers_step(task: &Task, instance_id: &str, step: &str) -> Result<(), Error> {
+    // DingTalk is told the step alone, so nobody else looks at it.
+    if instance_id.is_empty() || instance_id.chars().count() > LONGEST_ID {
+        return Err(invalid(format!(
+            "the instance id must have 1 to {LONGEST_ID} characters"
+        )));
+    }
     let Scope::Only(_) = &task.grant.approval else {
         return Ok(());
     };
