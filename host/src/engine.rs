@@ -196,7 +196,7 @@ impl Sandbox {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => match exhausted(&error) {
                 Some(budget) => budget,
-                None => return Err(trap(&error, store.data().last_words().line())),
+                None => return Err(trap(&error, store.data().last_words())),
             },
             Err(_elapsed) => store.data().wall_budget(),
         };

@@ -9,8 +9,9 @@ use crate::attempt::Trouble;
 use crate::capability::Capability;
 use crate::engine::{State, Task};
 
-pub use self::bindings::{Plugin, PluginPre};
+pub use self::bindings::PluginPre;
 pub use self::event::event as to_guest;
+pub use self::handler::GuestPre;
 pub use self::recorded::{HOST_CALLS, count};
 
 mod approval;
@@ -19,6 +20,7 @@ mod config;
 mod contacts;
 mod delivery;
 mod event;
+mod handler;
 mod http;
 mod kv;
 mod log;

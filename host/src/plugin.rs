@@ -16,7 +16,7 @@ use crate::engine::{self, EngineError, Sandbox, State, Task};
 use crate::health::{Change, Health, Parked};
 use crate::ids::{Generation, PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
-use crate::imports::{PluginPre, base_linker, link, to_guest};
+use crate::imports::{GuestPre, base_linker, link, to_guest};
 
 pub use self::inspect::{Asked, Inspection, Said, Status, inspect};
 
@@ -35,7 +35,7 @@ pub struct Plugin {
     config: Arc<serde_json::Map<String, serde_json::Value>>,
     /// Granted but not asked for.
     unused: Vec<&'static str>,
-    pre: PluginPre<State>,
+    guest: GuestPre<State>,
     /// Keeps the code where plugins with the same component find it.
     _compiled: Arc<wasmtime::component::Component>,
     sandbox: Sandbox,
@@ -175,8 +175,8 @@ impl Plugin {
         } else {
             None
         };
-        let pre = prelink(sandbox, &compiled, &requests.granted)?;
-        let description = describe(sandbox, &pre, settings.name.clone(), settings.limits).await?;
+        let guest = prelink(sandbox, &compiled, &requests.granted)?;
+        let description = describe(sandbox, &guest, settings.name.clone(), settings.limits).await?;
         Ok(Self {
             name: settings.name.clone(),
             digest: component.digest,
@@ -191,7 +191,7 @@ impl Plugin {
             egress,
             config: Arc::new(settings.config.clone()),
             settings,
-            pre,
+            guest,
             unused: requests.unused,
             _compiled: compiled,
             sandbox: sandbox.clone(),
@@ -206,13 +206,7 @@ impl Plugin {
         let state = State::attempt(self.settings.limits, Arc::new(task));
         let handled = self
             .sandbox
-            .run(state, async |store| {
-                let plugin = self.pre.instantiate_async(&mut *store).await?;
-                plugin
-                    .belfry_bot_handler()
-                    .call_handle(&mut *store, &event)
-                    .await
-            })
+            .run(state, async |store| self.guest.handle(store, &event).await)
             .await;
         if let Some(error) = halted.take() {
             return engine::halted(&error);
@@ -342,25 +336,24 @@ fn prelink(
     sandbox: &Sandbox,
     compiled: &wasmtime::component::Component,
     capabilities: &[Capability],
-) -> Result<PluginPre<State>, LoadError> {
+) -> Result<GuestPre<State>, LoadError> {
     let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
     let mut linker = base_linker(sandbox.engine()).map_err(world)?;
     for capability in capabilities {
         link(&mut linker, *capability).map_err(world)?;
     }
-    PluginPre::new(linker.instantiate_pre(compiled).map_err(world)?).map_err(world)
+    GuestPre::new(linker.instantiate_pre(compiled).map_err(world)?).map_err(world)
 }
 
 /// Asks a plugin what it is; no host function but `log` works meanwhile.
 async fn describe(
     sandbox: &Sandbox,
-    pre: &PluginPre<State>,
+    guest: &GuestPre<State>,
     name: PluginName,
     limits: config::Limits,
 ) -> Result<Description, LoadError> {
     let described = sandbox.run(State::describing(name, limits), async |store| {
-        let plugin = pre.instantiate_async(&mut *store).await?;
-        plugin.belfry_bot_handler().call_describe(&mut *store).await
+        guest.describe(store).await
     });
     described.await.map_err(LoadError::Describe)
 }

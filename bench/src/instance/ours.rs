@@ -17,7 +17,7 @@ use belfry::ids::{DeliveryId, PluginDigest, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
-use belfry::imports::{PluginPre, base_linker, count, link, to_guest};
+use belfry::imports::{GuestPre, base_linker, count, link, to_guest};
 use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
 use belfry::kv::{Kv, MemoryKv};
 use belfry::wake::Waker;
@@ -30,7 +30,7 @@ use super::Handle;
 /// Everything that outlives an event.
 pub(crate) struct Ours {
     sandbox: Sandbox,
-    pre: PluginPre<State>,
+    guest: GuestPre<State>,
     plugin: PluginName,
     envelope: Envelope,
     content: Content,
@@ -57,9 +57,9 @@ impl Ours {
         for capability in [Capability::Kv, Capability::Approval] {
             link(&mut linker, capability).map_err(|error| anyhow!("{error:#}"))?;
         }
-        let pre = linker
+        let guest = linker
             .instantiate_pre(component)
-            .and_then(PluginPre::new)
+            .and_then(GuestPre::new)
             .map_err(|error| anyhow!("{error:#}"))?;
         let credentials = Credentials {
             app_key: "dingkey".to_owned(),
@@ -71,7 +71,7 @@ impl Ours {
         let content = Content::parse(&envelope.origin, &envelope.raw)?;
         Ok(Self {
             sandbox: sandbox.clone(),
-            pre,
+            guest,
             plugin: "sample".into(),
             envelope,
             content,
@@ -129,13 +129,7 @@ impl Handle for Ours {
         let state = State::attempt(Limits::default(), Arc::new(task));
         let handled = self
             .sandbox
-            .run(state, async |store| {
-                let plugin = self.pre.instantiate_async(&mut *store).await?;
-                plugin
-                    .belfry_bot_handler()
-                    .call_handle(&mut *store, &event)
-                    .await
-            })
+            .run(state, async |store| self.guest.handle(store, &event).await)
             .await;
         if recorder
             .close(true, belfry::effect::Retried::No)

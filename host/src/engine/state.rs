@@ -86,7 +86,7 @@ pub struct State {
     plugin: PluginName,
     limits: Limits,
     /// Made when the guest first asks it for anything: most small guests never do.
-    wasi: Option<WasiCtx>,
+    wasi: Option<Wasi>,
     /// The seed of its randomness and the time on its clock.
     seed: [u8; 16],
     now: UnixMs,
@@ -95,6 +95,11 @@ pub struct State {
     used: Used,
     deadline: Option<Instant>,
     task: Option<Arc<Task>>,
+}
+
+/// What WASI knows of the guest.
+struct Wasi {
+    context: WasiCtx,
     last_words: LastWords,
 }
 
@@ -158,7 +163,6 @@ impl State {
             used,
             deadline: None,
             task,
-            last_words: LastWords::default(),
         }
     }
 
@@ -252,8 +256,8 @@ impl State {
     }
 
     /// What it said before its end.
-    pub(super) fn last_words(&self) -> &LastWords {
-        &self.last_words
+    pub(super) fn last_words(&self) -> Option<String> {
+        self.wasi.as_ref()?.last_words.line()
     }
 
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
@@ -314,23 +318,16 @@ impl ResourceLimiter for Used {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self {
-            plugin,
-            limits,
-            last_words,
-            ..
-        } = self;
         let make = || {
-            virtual_context(
-                plugin,
-                self.seed,
-                self.now,
-                limits.printed_bytes,
+            let (printed, last_words) = (self.limits.printed_bytes, LastWords::default());
+            let context = virtual_context(&self.plugin, self.seed, self.now, printed, &last_words);
+            Wasi {
+                context,
                 last_words,
-            )
+            }
         };
         WasiCtxView {
-            ctx: self.wasi.get_or_insert_with(make),
+            ctx: &mut self.wasi.get_or_insert_with(make).context,
             table: &mut self.table,
         }
     }

@@ -126,12 +126,13 @@ struct Joined {
 impl Join for Joined {
     fn sqlite(&mut self, _: &sqlite::Connection, answer: Answer) -> sqlite::Written {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.record(&self.id, std::mem::take(&mut self.before));
         let call = Effect {
             answer: Some(answer),
             ..self.call.clone()
         };
-        inner.record(&self.id, vec![Record::Call(call)]);
+        let mut records = std::mem::take(&mut self.before);
+        records.push(Record::Call(call));
+        inner.record(&self.id, records);
         Ok(())
     }
 }
