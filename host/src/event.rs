@@ -12,11 +12,13 @@ use crate::ids::{AppName, EventId};
 pub use self::alert::{Alert, AlertError, AlertItem, AlertStatus, HookKind, NotAHookKind};
 pub use self::facts::Facts;
 pub use self::notice::{NOTICE_RESULT, NoticeEnd, SentNotice};
+pub use self::subject::{Conversation, Subject};
 pub use self::timer::{Timer, TimerError};
 
 mod alert;
 mod facts;
 mod notice;
+mod subject;
 mod timer;
 
 /// An event as it arrived, with what belfry noted about its arrival.

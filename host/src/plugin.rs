@@ -13,6 +13,7 @@ use crate::clock::UnixMs;
 use crate::config;
 use crate::egress;
 use crate::engine::{self, EngineError, Sandbox, State, Task};
+use crate::event::Content;
 use crate::health::{Change, Health, Parked};
 use crate::ids::{Generation, PluginDigest, PluginName};
 use crate::imports::bindings::exports::belfry::bot::handler::{Description, Failure};
@@ -200,8 +201,8 @@ impl Plugin {
     }
 
     /// Handles one event in a fresh instance.
-    pub async fn handle(&self, task: Task) -> Outcome {
-        let event = to_guest(&task.envelope, &task.content);
+    pub async fn handle(&self, task: Task, content: Content) -> Outcome {
+        let event = to_guest(&task.envelope, content);
         let (trouble, halted) = (task.trouble.clone(), task.halted.clone());
         let state = State::attempt(self.settings.limits, Arc::new(task));
         let handled = self

@@ -118,7 +118,7 @@ pub async fn dry_run(
     let task = Task {
         plugin: name.clone(),
         envelope,
-        content,
+        subject: content.subject(),
         client: nobody()?,
         kv: Arc::new(Overlay::new(values)),
         // Never asked, like the client and the way out: the rehearsal stands before them.
@@ -134,7 +134,7 @@ pub async fn dry_run(
         halted: Halted::default(),
         awaits_dingtalk: AtomicBool::new(false),
     };
-    let outcome = plugin.handle(task).await;
+    let outcome = plugin.handle(task, content).await;
     let calls = rehearsal.lines();
     Ok(Report {
         event: event.id.to_string(),

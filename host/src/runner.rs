@@ -92,7 +92,7 @@ impl Run for Runner {
         let task = Task {
             plugin: name.clone(),
             envelope,
-            content,
+            subject: content.subject(),
             client,
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
@@ -108,7 +108,7 @@ impl Run for Runner {
             awaits_dingtalk: AtomicBool::new(false),
         };
         let started = clock::now();
-        let outcome = plugin.handle(task).await;
+        let outcome = plugin.handle(task, content).await;
         let left_out = recorder.close(returned(&outcome), retried(&outcome)).await;
         let outcome = match left_out {
             Some(divergence) => Outcome::Diverged {

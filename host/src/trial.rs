@@ -111,7 +111,7 @@ pub async fn run(
         let task = Task {
             plugin: plugin.settings().name.clone(),
             envelope,
-            content,
+            subject: content.subject(),
             client: client.clone(),
             kv: Arc::clone(&kv),
             grant: plugin.grant(),
@@ -125,7 +125,7 @@ pub async fn run(
             halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };
-        let outcome = plugin.handle(task).await;
+        let outcome = plugin.handle(task, content).await;
         script = page.turn();
         runs.push(Run {
             kind,

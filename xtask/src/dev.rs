@@ -19,10 +19,8 @@ pub(crate) struct Options {
 /// Builds the sample plugins and the bot, then becomes `belfry dev`.
 pub(crate) fn run(options: &Options) -> Result<()> {
     plugins::build_samples()?;
-    shell::say("building belfry (several minutes the first time, seconds later)");
-    shell::run(&mut shell::cargo(["build", "--package", "belfry"]))?;
-    // Cargo finds the program whatever the target folder is, and passes signals and exit code on.
-    let mut command = shell::cargo(["run", "--quiet", "--package", "belfry", "--", "dev"]);
+    let belfry = plugins::build_belfry()?;
+    let mut command = shell::command(belfry.as_os_str(), ["dev"]);
     if !names_a_configuration(&options.belfry) {
         command.args(["--config", "bot.toml"]);
     }

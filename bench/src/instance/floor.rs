@@ -38,7 +38,7 @@ impl Floor {
         Ok(Self {
             engine: engine.clone(),
             pre,
-            event: to_guest(&envelope, &content),
+            event: to_guest(&envelope, content),
         })
     }
 }

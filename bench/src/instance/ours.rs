@@ -11,7 +11,7 @@ use belfry::clock;
 use belfry::config::{Grant, Limits};
 use belfry::effect::{Begin, Next, Recorder, Source};
 use belfry::engine::{Halted, Outbound, Sandbox, State, Task};
-use belfry::event::{Content, Envelope, Origin};
+use belfry::event::{Content, Envelope, Origin, Subject};
 use belfry::function::Function;
 use belfry::ids::{DeliveryId, PluginDigest, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
@@ -111,7 +111,7 @@ impl Handle for Ours {
         let task = Task {
             plugin: self.plugin.clone(),
             envelope,
-            content,
+            subject: content.subject(),
             client: self.client.clone(),
             kv: Arc::clone(&self.kv),
             schedule: self.schedule.clone(),
@@ -125,7 +125,7 @@ impl Handle for Ours {
             halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };
-        let event = to_guest(&task.envelope, &task.content);
+        let event = to_guest(&task.envelope, content);
         let state = State::attempt(Limits::default(), Arc::new(task));
         let handled = self
             .sandbox
@@ -191,7 +191,7 @@ impl robot::Host for AnsweredRobot<'_> {
     ) -> wasmtime::Result<Result<(), Error>> {
         let task = self.0.call(Function::RobotReply)?;
         let arguments = Arguments::new(serde_json::to_string(&(&message, &mentions))?);
-        let Content::Chat(asked) = &task.content else {
+        let Subject::Chat(asked) = &task.subject else {
             wasmtime::bail!("the event is no chat message")
         };
         let Source::Recorded(recorder) = &task.source else {

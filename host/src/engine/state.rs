@@ -18,7 +18,7 @@ use crate::clock::UnixMs;
 use crate::config::{Grant, Limits};
 use crate::effect::Source;
 use crate::egress;
-use crate::event::{Content, Envelope};
+use crate::event::{Envelope, Subject};
 use crate::function::Function;
 use crate::ids::{EventId, PluginName};
 use crate::journal::Schedule;
@@ -53,8 +53,8 @@ pub struct Task {
     pub plugin: PluginName,
     /// The event.
     pub envelope: Envelope,
-    /// What was read from it.
-    pub content: Content,
+    /// What it is about.
+    pub subject: Subject,
     /// The app's DingTalk.
     pub client: Client,
     /// The store of the plugin's values.

@@ -1,5 +1,7 @@
 //! Events on their way to a guest.
 
+use std::collections::BTreeMap;
+
 use dingtalk::{EventBody, RobotMessage};
 
 use super::bindings::belfry::bot::event as wit;
@@ -7,8 +9,8 @@ use super::to_f64;
 use crate::event::{Alert, AlertItem, AlertStatus, Content, Envelope, Timer};
 
 /// An event as guests see it.
-pub fn event(envelope: &Envelope, content: &Content) -> wit::Event {
-    let (corp_id, occurred_at) = match content {
+pub fn event(envelope: &Envelope, content: Content) -> wit::Event {
+    let (corp_id, occurred_at) = match &content {
         Content::Dingtalk(event) => (event.corp_id.clone(), event.occurred_at),
         Content::Chat(message) => (message.sender_corp_id.clone(), message.created_at),
         Content::Alert(alert) => (
@@ -36,17 +38,17 @@ pub fn event(envelope: &Envelope, content: &Content) -> wit::Event {
     }
 }
 
-fn chat_message(message: &RobotMessage) -> wit::ChatMessage {
+fn chat_message(message: RobotMessage) -> wit::ChatMessage {
     wit::ChatMessage {
-        msg_id: message.msg_id.clone(),
-        conversation_id: message.conversation_id.clone(),
+        msg_id: message.msg_id,
+        conversation_id: message.conversation_id,
         conversation_kind: match message.conversation_kind {
             dingtalk::ConversationKind::Single => wit::ConversationKind::Single,
             dingtalk::ConversationKind::Group => wit::ConversationKind::Group,
         },
-        conversation_title: message.conversation_title.clone(),
-        sender_id: message.sender_staff_id.clone(),
-        sender_nick: message.sender_nick.clone(),
+        conversation_title: message.conversation_title,
+        sender_id: message.sender_staff_id,
+        sender_nick: message.sender_nick,
         sender_is_admin: message.is_admin,
         kind: match message.kind {
             dingtalk::MessageKind::Text => wit::MessageKind::Text,
@@ -57,27 +59,27 @@ fn chat_message(message: &RobotMessage) -> wit::ChatMessage {
             dingtalk::MessageKind::File => wit::MessageKind::File,
             dingtalk::MessageKind::Unknown => wit::MessageKind::Unknown,
         },
-        text: message.text.clone(),
-        mentions: message.mentions.clone(),
+        text: message.text,
+        mentions: message.mentions,
     }
 }
 
-fn dingtalk_body(event: &dingtalk::Event) -> wit::EventBody {
-    match &event.body {
+fn dingtalk_body(event: dingtalk::Event) -> wit::EventBody {
+    match event.body {
         EventBody::ApprovalInstance(change) => {
             wit::EventBody::ApprovalInstance(approval_instance(change))
         }
         EventBody::ApprovalTask(change) => wit::EventBody::ApprovalTask(approval_task(change)),
         EventBody::Contacts(change) => wit::EventBody::ContactsChange(wit::ContactsChange {
-            event_type: event.event_type.clone(),
-            user_ids: change.user_ids.clone(),
-            dept_ids: change.dept_ids.clone(),
-            label_ids: change.label_ids.clone(),
-            operator: change.operator.clone(),
+            event_type: event.event_type,
+            user_ids: change.user_ids,
+            dept_ids: change.dept_ids,
+            label_ids: change.label_ids,
+            operator: change.operator,
         }),
         EventBody::Chat(change) => wit::EventBody::ChatChange(chat_change(change)),
         _ => wit::EventBody::Other(wit::Other {
-            event_type: event.event_type.clone(),
+            event_type: event.event_type,
         }),
     }
 }
@@ -89,35 +91,33 @@ fn decision(decision: dingtalk::Decision) -> wit::Decision {
     }
 }
 
-fn approval_instance(change: &dingtalk::ApprovalInstance) -> wit::ApprovalInstance {
+fn approval_instance(change: dingtalk::ApprovalInstance) -> wit::ApprovalInstance {
     wit::ApprovalInstance {
-        instance_id: change.instance_id.clone(),
-        process_code: change.process_code.clone(),
-        business_id: change.business_id.clone(),
-        title: change.title.clone(),
-        originator: change.originator.clone(),
-        change: match &change.change {
+        instance_id: change.instance_id,
+        process_code: change.process_code,
+        business_id: change.business_id,
+        title: change.title,
+        originator: change.originator,
+        change: match change.change {
             dingtalk::InstanceChange::Started => wit::InstanceChange::Started,
-            dingtalk::InstanceChange::Finished(how) => {
-                wit::InstanceChange::Finished(decision(*how))
-            }
+            dingtalk::InstanceChange::Finished(how) => wit::InstanceChange::Finished(decision(how)),
             dingtalk::InstanceChange::Terminated => wit::InstanceChange::Terminated,
-            dingtalk::InstanceChange::Other(other) => wit::InstanceChange::Other(other.clone()),
+            dingtalk::InstanceChange::Other(other) => wit::InstanceChange::Other(other),
         },
         created_at: change.created_at.map(to_f64),
         finished_at: change.finished_at.map(to_f64),
-        url: change.url.clone(),
+        url: change.url,
     }
 }
 
-fn approval_task(change: &dingtalk::ApprovalTask) -> wit::ApprovalTask {
+fn approval_task(change: dingtalk::ApprovalTask) -> wit::ApprovalTask {
     wit::ApprovalTask {
-        instance_id: change.instance_id.clone(),
-        process_code: change.process_code.clone(),
-        task_id: change.task_id.clone(),
-        title: change.title.clone(),
-        approver: change.approver.clone(),
-        change: match &change.change {
+        instance_id: change.instance_id,
+        process_code: change.process_code,
+        task_id: change.task_id,
+        title: change.title,
+        approver: change.approver,
+        change: match change.change {
             dingtalk::TaskChange::Started => wit::TaskChange::Started,
             dingtalk::TaskChange::Finished(dingtalk::TaskDecision::Agree) => {
                 wit::TaskChange::Finished(wit::TaskDecision::Agree)
@@ -129,15 +129,15 @@ fn approval_task(change: &dingtalk::ApprovalTask) -> wit::ApprovalTask {
                 wit::TaskChange::Finished(wit::TaskDecision::Redirect)
             }
             dingtalk::TaskChange::Canceled => wit::TaskChange::Canceled,
-            dingtalk::TaskChange::Other(other) => wit::TaskChange::Other(other.clone()),
+            dingtalk::TaskChange::Other(other) => wit::TaskChange::Other(other),
         },
-        remark: change.remark.clone(),
+        remark: change.remark,
         created_at: change.created_at.map(to_f64),
         finished_at: change.finished_at.map(to_f64),
     }
 }
 
-fn chat_change(change: &dingtalk::ChatChange) -> wit::ChatChange {
+fn chat_change(change: dingtalk::ChatChange) -> wit::ChatChange {
     wit::ChatChange {
         change: match change.change {
             dingtalk::ChatChangeKind::MembersAdded => wit::ChatChangeKind::MembersAdded,
@@ -148,48 +148,48 @@ fn chat_change(change: &dingtalk::ChatChange) -> wit::ChatChange {
             dingtalk::ChatChangeKind::Disbanded => wit::ChatChangeKind::Disbanded,
             dingtalk::ChatChangeKind::Unknown => wit::ChatChangeKind::Unknown,
         },
-        chat_id: change.chat_id.clone(),
-        conversation_id: change.conversation_id.clone(),
-        operator: change.operator.clone(),
-        user_ids: change.user_ids.clone(),
-        owner: change.owner.clone(),
-        title: change.title.clone(),
+        chat_id: change.chat_id,
+        conversation_id: change.conversation_id,
+        operator: change.operator,
+        user_ids: change.user_ids,
+        owner: change.owner,
+        title: change.title,
     }
 }
 
-fn alert(alert: &Alert) -> wit::Alert {
+fn alert(alert: Alert) -> wit::Alert {
     wit::Alert {
-        hook: alert.hook.clone(),
+        hook: alert.hook,
         source: alert.source.to_string(),
         status: status(alert.status),
-        group_key: alert.group_key.clone(),
-        title: alert.title.clone(),
-        severity: alert.severity.clone(),
-        labels: labels(&alert.labels),
-        annotations: labels(&alert.annotations),
-        alerts: alert.alerts.iter().map(alert_item).collect(),
+        group_key: alert.group_key,
+        title: alert.title,
+        severity: alert.severity,
+        labels: labels(alert.labels),
+        annotations: labels(alert.annotations),
+        alerts: alert.alerts.into_iter().map(alert_item).collect(),
         truncated: alert.truncated,
-        url: alert.url.clone(),
+        url: alert.url,
     }
 }
 
-fn timer(timer: &Timer) -> wit::Timer {
+fn timer(timer: Timer) -> wit::Timer {
     wit::Timer {
-        name: timer.name.clone(),
         due_at: to_f64(timer.due_at()),
-        payload: timer.payload.clone(),
+        name: timer.name,
+        payload: timer.payload,
     }
 }
 
-fn alert_item(item: &AlertItem) -> wit::AlertItem {
+fn alert_item(item: AlertItem) -> wit::AlertItem {
     wit::AlertItem {
         status: status(item.status),
-        fingerprint: item.fingerprint.clone(),
-        labels: labels(&item.labels),
-        annotations: labels(&item.annotations),
+        fingerprint: item.fingerprint,
+        labels: labels(item.labels),
+        annotations: labels(item.annotations),
         starts_at: item.starts_at.map(to_f64),
         ends_at: item.ends_at.map(to_f64),
-        url: item.url.clone(),
+        url: item.url,
     }
 }
 
@@ -200,12 +200,9 @@ fn status(status: AlertStatus) -> wit::AlertStatus {
     }
 }
 
-fn labels(labels: &std::collections::BTreeMap<String, String>) -> Vec<wit::Label> {
+fn labels(labels: BTreeMap<String, String>) -> Vec<wit::Label> {
     labels
-        .iter()
-        .map(|(name, value)| wit::Label {
-            name: name.clone(),
-            value: value.clone(),
-        })
+        .into_iter()
+        .map(|(name, value)| wit::Label { name, value })
         .collect()
 }

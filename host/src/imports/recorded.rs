@@ -25,18 +25,20 @@ pub const HOST_CALLS: Metric = Metric::counter(
     "Host calls of plugins by what they came to: done, refused, unknown, or replayed from the journal.",
 );
 
-/// The series of [`HOST_CALLS`], by function and outcome.
-static COUNTS: [[Series; 4]; Function::COUNT] =
-    [const { [const { Series::new() }; 4] }; Function::COUNT];
+/// The series of [`HOST_CALLS`], by function and fate.
+static MADE: [[Series; 3]; Function::COUNT] =
+    [const { [const { Series::new() }; 3] }; Function::COUNT];
+/// Those of the calls that were not made.
+static REPLAYED: [Series; Function::COUNT] = [const { Series::new() }; Function::COUNT];
 
 /// Counts a call that was made.
 pub fn count(function: Function, fate: Fate) {
-    COUNTS[function as usize][fate as usize].count(&HOST_CALLS, &[function.name(), fate.as_str()]);
+    MADE[function as usize][fate as usize].count(&HOST_CALLS, &[function.name(), fate.as_str()]);
 }
 
 /// Counts a call that the journal had the answer of.
 fn count_replayed(function: Function) {
-    COUNTS[function as usize][3].count(&HOST_CALLS, &[function.name(), "replayed"]);
+    REPLAYED[function as usize].count(&HOST_CALLS, &[function.name(), "replayed"]);
 }
 
 /// A counted host call, before it is known whether it is made.

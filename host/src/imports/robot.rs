@@ -12,7 +12,7 @@ use super::{invalid, not_granted, outcome_unknown, upstream};
 use crate::clock;
 use crate::config::Scope;
 use crate::engine::{State, Task};
-use crate::event::Content;
+use crate::event::Subject;
 use crate::function::Function;
 
 /// A reply that leaves so shortly before the end of the window might come too late.
@@ -30,8 +30,8 @@ impl Host for State {
         };
         let call = self.asks(Function::RobotReply, &asked)?;
         let task = call.task();
-        let allowed = match &task.content {
-            Content::Chat(_) => Ok(()),
+        let allowed = match &task.subject {
+            Subject::Chat(_) => Ok(()),
             _ => Err(invalid("only a chat message can be replied to")),
         };
         let message = dingtalk::RobotOut::from(message);
@@ -255,7 +255,7 @@ async fn reply(
     mentions: &dingtalk::Mentions,
     step: &Step,
 ) -> Result<(), Error> {
-    let Content::Chat(asked) = &task.content else {
+    let Subject::Chat(asked) = &task.subject else {
         return Err(invalid("only a chat message can be replied to"));
     };
     let open = asked.session_webhook.as_ref().filter(|webhook| {
@@ -279,9 +279,8 @@ async fn reply(
             "it was begun before, and the time in which it could be repeated is over",
         ));
     }
-    if asked.conversation_kind == dingtalk::ConversationKind::Group {
-        let conversation = &asked.conversation_id;
-        let sent = task.client.robot_send_group(conversation, message);
+    if asked.kind == dingtalk::ConversationKind::Group {
+        let sent = task.client.robot_send_group(&asked.id, message);
         return upstream(task, sent).await.map(|_| ());
     }
     let message = "the time in which the message could be answered is over".to_owned();

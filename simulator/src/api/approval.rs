@@ -1,6 +1,6 @@
 //! The approval calls: create, get, list, terminate, execute, comment, and the templates.
 
-pub(super) use self::request::ATTACHMENTS;
+pub(super) use self::request::read_attachments;
 
 mod request;
 mod view;

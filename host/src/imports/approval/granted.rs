@@ -7,6 +7,7 @@ use super::super::{invalid, not_granted, upstream};
 use crate::config::Scope;
 use crate::effect::Source;
 use crate::engine::Task;
+use crate::event::Subject;
 
 pub(super) fn covers_code(task: &Task, code: &str) -> Result<(), Error> {
     if task.grant.approval.covers(code) {
@@ -22,19 +23,14 @@ pub(super) async fn covers_instance(task: &Task, instance_id: &str) -> Result<()
     let Scope::Only(codes) = &task.grant.approval else {
         return Ok(());
     };
-    if let crate::event::Content::Dingtalk(event) = &task.content {
-        let told = match &event.body {
-            dingtalk::EventBody::ApprovalInstance(change) => {
-                Some((&change.instance_id, &change.process_code))
-            }
-            dingtalk::EventBody::ApprovalTask(change) => {
-                Some((&change.instance_id, &change.process_code))
-            }
-            _ => None,
-        };
-        if told.is_some_and(|(id, code)| id == instance_id && task.grant.approval.covers(code)) {
-            return Ok(());
-        }
+    if let Subject::Approval {
+        instance_id: id,
+        process_code: code,
+    } = &task.subject
+        && id == instance_id
+        && task.grant.approval.covers(code)
+    {
+        return Ok(());
     }
     if matches!(task.source, Source::Given(_)) {
         // Whoever stands in for DingTalk cannot list them, and sends nothing either.

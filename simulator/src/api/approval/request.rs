@@ -10,7 +10,7 @@ use crate::state::World;
 const VALUES: usize = 200;
 const PEOPLE: usize = 20;
 /// Files with one decision or comment.
-pub(in crate::api) const ATTACHMENTS: usize = 20;
+const ATTACHMENTS: usize = 20;
 
 /// The person of an id, who must be of the company.
 pub(super) fn known_person<'u>(world: &World, userid: &'u str) -> Result<&'u str, Refusal> {
@@ -65,24 +65,32 @@ pub(super) fn form_values(body: Params<'_>) -> Result<Vec<FormValue>, Refusal> {
 
 /// The attachments of the member `file`, all of them whole.
 pub(super) fn attachments(request: Params<'_>) -> Result<Vec<AttachedFile>, Refusal> {
-    let Some(file) = request.get("file") else {
-        return Ok(Vec::new());
-    };
-    let listed = file["attachments"].as_array().cloned().unwrap_or_default();
+    let names = ["space_id", "file_id", "file_name", "file_size", "file_type"];
+    read_attachments(request, names).ok_or_else(|| Refusal::parameter("file.attachments"))
+}
+
+/// The attachments of the member `file`, if all of them are whole: space, id, name, size and type by these names.
+pub(in crate::api) fn read_attachments(
+    body: Params<'_>,
+    [space, id, name, size, kind]: [&str; 5],
+) -> Option<Vec<AttachedFile>> {
+    let listed = body
+        .get("file")
+        .and_then(|file| file["attachments"].as_array());
     let one = |file: &Value| {
         let file = Params::of(file);
         let text = |name: &str| file.text(name).map(str::to_owned);
         Some(AttachedFile {
-            space_id: file.integer("space_id")?.to_string(),
-            file_id: text("file_id")?,
-            name: text("file_name")?,
-            size: file.integer("file_size")?.to_string(),
-            kind: text("file_type")?,
+            space_id: file.integer(space)?.to_string(),
+            file_id: text(id)?,
+            name: text(name)?,
+            size: file.integer(size)?.to_string(),
+            kind: text(kind)?,
         })
     };
-    let read = listed.iter().map(one).collect::<Option<Vec<_>>>();
-    read.filter(|files| files.len() <= ATTACHMENTS)
-        .ok_or_else(|| Refusal::parameter("file.attachments"))
+    let read = listed.into_iter().flatten().map(one);
+    read.collect::<Option<Vec<_>>>()
+        .filter(|files| files.len() <= ATTACHMENTS)
 }
 
 /// The flow that the request names: `approvers_v2` beats `approvers`; none leaves it to the template.

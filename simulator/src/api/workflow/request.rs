@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::approval::ATTACHMENTS;
+use crate::api::approval::read_attachments;
 use crate::api::call::Params;
 use crate::api::v1::Refusal;
 use crate::approvals::{AttachedFile, FormValue, Request, Rule, Step};
@@ -91,24 +91,8 @@ fn form_values(body: Params<'_>) -> Result<Vec<FormValue>, Refusal> {
 
 /// The attachments of the member `file`, all of them whole.
 pub(super) fn attachments(body: Params<'_>) -> Result<Vec<AttachedFile>, Refusal> {
-    let Some(file) = body.get("file") else {
-        return Ok(Vec::new());
-    };
-    let listed = file["attachments"].as_array().cloned().unwrap_or_default();
-    let one = |file: &Value| {
-        let file = Params::of(file);
-        let text = |name: &str| file.text(name).map(str::to_owned);
-        Some(AttachedFile {
-            space_id: file.integer("spaceId")?.to_string(),
-            file_id: text("fileId")?,
-            name: text("fileName")?,
-            size: file.integer("fileSize")?.to_string(),
-            kind: text("fileType")?,
-        })
-    };
-    let read = listed.iter().map(one).collect::<Option<Vec<_>>>();
-    read.filter(|files| files.len() <= ATTACHMENTS)
-        .ok_or_else(|| Refusal::parameter("file.attachments"))
+    let names = ["spaceId", "fileId", "fileName", "fileSize", "fileType"];
+    read_attachments(body, names).ok_or_else(|| Refusal::parameter("file.attachments"))
 }
 
 /// The flow that the request names; none leaves it to the template.
