@@ -175,33 +175,36 @@ impl Sandbox {
     /// Runs work on a fresh store within the budgets of `state` and names how it ended.
     ///
     /// The store and everything in it is gone afterwards, whatever happened.
-    pub async fn run<T>(
+    pub fn run<T>(
         &self,
-        mut state: State,
+        state: State,
         work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, Outcome> {
-        // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
-        let places = if state.is_describing() {
-            &self.describers
-        } else {
-            &self.places
-        };
-        let _place = places.acquire().await.map_err(|error| Outcome::HostFault {
-            reason: error.to_string(),
-        })?;
-        let wall = state.wall();
-        state.begin(clock::instant());
+    ) -> impl Future<Output = Result<T, Outcome>> {
+        // Before anything is awaited: what waits has the pointer to the store and not the state itself.
         let mut store = self.store(state);
-        let budget = match tokio::time::timeout(wall, work(&mut store)).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => match exhausted(&error) {
-                Some(budget) => budget,
-                None => return Err(trap(&error, store.data().last_words())),
-            },
-            Err(_elapsed) => store.data().wall_budget(),
-        };
-        let limit = store.data().limits().show(budget);
-        Err(Outcome::Exhausted { budget, limit })
+        async move {
+            // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
+            let places = if store.data().is_describing() {
+                &self.describers
+            } else {
+                &self.places
+            };
+            let _place = places.acquire().await.map_err(|error| Outcome::HostFault {
+                reason: error.to_string(),
+            })?;
+            let wall = store.data().wall();
+            store.data_mut().begin(clock::instant());
+            let budget = match tokio::time::timeout(wall, work(&mut store)).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(error)) => match exhausted(&error) {
+                    Some(budget) => budget,
+                    None => return Err(trap(&error, store.data().last_words())),
+                },
+                Err(_elapsed) => store.data().wall_budget(),
+            };
+            let limit = store.data().limits().show(budget);
+            Err(Outcome::Exhausted { budget, limit })
+        }
     }
 
     fn store(&self, state: State) -> Store<State> {

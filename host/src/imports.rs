@@ -1,13 +1,10 @@
 //! The host functions, one file per WIT interface.
 
-use std::sync::atomic::Ordering;
-
 use dingtalk::ApiError;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::attempt::Trouble;
 use crate::capability::Capability;
-use crate::engine::{State, Task};
+use crate::engine::State;
 
 pub use self::bindings::PluginPre;
 pub use self::event::event as to_guest;
@@ -31,6 +28,7 @@ mod recorded;
 mod robot;
 mod schedule;
 mod told;
+mod upstream;
 mod value;
 
 /// Generated from `wit/`.
@@ -47,6 +45,7 @@ pub mod bindings {
 }
 
 use self::bindings::belfry::bot::{self, api};
+use self::upstream::upstream;
 
 /// A linker with what every plugin gets: WASI without sockets, its log, its settings and its delivery.
 pub fn base_linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
@@ -127,32 +126,6 @@ fn invalid(message: impl Into<String>) -> api::Error {
         code: "belfry.argument".to_owned(),
         message: message.into(),
     })
-}
-
-/// Makes a call of DingTalk.
-async fn upstream<T>(
-    task: &Task,
-    call: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, api::Error> {
-    task.awaits_dingtalk.store(true, Ordering::Relaxed);
-    let answer = call.await;
-    task.awaits_dingtalk.store(false, Ordering::Relaxed);
-    task.trouble.note(answer.as_ref().err().and_then(trouble));
-    answer.map_err(|error| {
-        tracing::info!(
-            event = %task.envelope.id, plugin = %task.plugin, code = error.code(), "a call of dingtalk failed"
-        );
-        api_error(error)
-    })
-}
-
-/// What kept a call from being done, if nothing is wrong with the call itself.
-fn trouble(error: &ApiError) -> Option<Trouble> {
-    match error {
-        ApiError::RateLimited { retry_after, .. } => Some(Trouble::RateLimited(*retry_after)),
-        ApiError::Unavailable { .. } | ApiError::Credentials { .. } => Some(Trouble::Down),
-        _ => None,
-    }
 }
 
 /// What a plugin hears of a write whose end nobody knows and which is not made again.

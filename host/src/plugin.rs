@@ -201,28 +201,30 @@ impl Plugin {
     }
 
     /// Handles one event in a fresh instance.
-    pub async fn handle(&self, task: Task, content: Content) -> Outcome {
+    pub fn handle(&self, task: Task, content: Content) -> impl Future<Output = Outcome> {
         let event = to_guest(&task.envelope, content);
-        let (trouble, halted) = (task.trouble.clone(), task.halted.clone());
-        let state = State::attempt(self.settings.limits, Arc::new(task));
-        let handled = self
-            .sandbox
-            .run(state, async |store| self.guest.handle(store, &event).await)
-            .await;
-        if let Some(error) = halted.take() {
-            return engine::halted(&error);
-        }
-        match handled {
-            Ok(Ok(())) => Outcome::Done,
-            Ok(Err(Failure::Retry(retry))) => Outcome::Retry {
-                reason: shortened(retry.reason),
-                after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())),
-                trouble: trouble.get(),
-            },
-            Ok(Err(Failure::Permanent(reason))) => Outcome::Rejected {
-                reason: shortened(reason),
-            },
-            Err(outcome) => outcome,
+        let task = Arc::new(task);
+        let state = State::attempt(self.settings.limits, Arc::clone(&task));
+        let handled = self.sandbox.run(state, async move |store| {
+            self.guest.handle(store, &event).await
+        });
+        async move {
+            let handled = handled.await;
+            if let Some(error) = task.halted.take() {
+                return engine::halted(&error);
+            }
+            match handled {
+                Ok(Ok(())) => Outcome::Done,
+                Ok(Err(Failure::Retry(retry))) => Outcome::Retry {
+                    reason: shortened(retry.reason),
+                    after: retry.after_ms.map(|ms| Duration::from_millis(ms.into())),
+                    trouble: task.trouble.get(),
+                },
+                Ok(Err(Failure::Permanent(reason))) => Outcome::Rejected {
+                    reason: shortened(reason),
+                },
+                Err(outcome) => outcome,
+            }
         }
     }
 

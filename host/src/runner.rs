@@ -56,14 +56,6 @@ impl Run for Runner {
         let Some(app) = active.apps.get(&envelope.app) else {
             return Outcome::NotLoaded;
         };
-        let content = match Content::parse(&envelope.origin, &envelope.raw) {
-            Ok(content) => content,
-            Err(error) => {
-                return Outcome::HostFault {
-                    reason: format!("cannot read the event again: {error}"),
-                };
-            }
-        };
         let effects = match self.effects(claimed).await {
             Ok(effects) => effects,
             Err(error) => {
@@ -86,6 +78,15 @@ impl Run for Runner {
                     }
                 },
             },
+        };
+        // Last, so that nothing that is awaited before keeps room for it.
+        let content = match Content::parse(&envelope.origin, &envelope.raw) {
+            Ok(content) => content,
+            Err(error) => {
+                return Outcome::HostFault {
+                    reason: format!("cannot read the event again: {error}"),
+                };
+            }
         };
         let recorder = Arc::new(self.recorder(claimed, &plugin, effects));
         let client = app.client_for(&content);

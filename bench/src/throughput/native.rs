@@ -7,11 +7,13 @@ use anyhow::Context;
 use async_trait::async_trait;
 use belfry::attempt::Outcome;
 use belfry::call::{Answer, Arguments, Fate, Json};
+use belfry::clock::UnixMs;
+use belfry::config::Limits;
 use belfry::dispatch::Run;
 use belfry::effect::{Begin, Halt, Next, Recorder, Retried};
 use belfry::event::{Content, Envelope};
 use belfry::function::Function;
-use belfry::ids::PluginDigest;
+use belfry::ids::{PluginDigest, PluginName};
 use belfry::journal::{Claimed, Effects, Journal};
 use dingtalk::{Client, Credentials, Endpoints, Mentions, Options, Pace, RobotOut, Secret};
 
@@ -131,5 +133,10 @@ impl Run for Native {
         });
         recorder.close(true, Retried::No).await;
         outcome
+    }
+
+    /// As many as the plugin has.
+    fn places(&self, _: &PluginName, _: UnixMs) -> usize {
+        Limits::default().concurrent as usize
     }
 }
