@@ -69,7 +69,8 @@ impl Run for Runner {
             None => Arc::clone(current),
             Some(digest) => match active.version(name, digest) {
                 Some(plugin) => Arc::clone(plugin),
-                None => match self.versions.load(current, digest).await {
+                // Seldom done, so it need not make every attempt larger.
+                None => match Box::pin(self.versions.load(current, digest)).await {
                     Ok(plugin) => plugin,
                     Err(gone) => {
                         return Outcome::VersionGone {
