@@ -294,7 +294,7 @@ async fn dev_runs_host_and_simulator_and_names_their_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let bot = Bot::new().plugin(Plugin::echo()).hook("any", "generic", "");
     bot.write(folder.path(), simulator);
-    let dev = Process::dev(&folder.path().join("bot.toml"), simulator).await;
+    let dev = Process::dev(&folder.path().join("bot.toml"), simulator, &[]).await;
     let (public, admin) = (dev.doors.public, dev.doors.admin);
     for address in [
         format!("http://{simulator}/"),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use belfry_tests::components::is_quick;
 use belfry_tests::{
-    Bot, Dingtalk, ONCALL, Plugin, Process, Stage, components, wait_for, wait_until,
+    Bot, Dingtalk, ONCALL, PATIENCE, Plugin, Process, Stage, components, wait_as_long_as, wait_for,
+    wait_until,
 };
 use serde_json::{Value, json};
 
@@ -75,48 +76,18 @@ async fn a_new_plugin_in_python_builds_and_answers_as_it_is() {
 
 #[tokio::test]
 async fn dev_builds_a_new_folder_and_again_whenever_it_is_saved() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let simulator: SocketAddr = free.local_addr().unwrap();
-    drop(free);
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("bot.toml");
-    let parent = folder.path().join("plugins");
-    let new = async |name: &str| {
-        let [parent, config] = [&parent, &config].map(|path| text_of(path));
-        let place = ["--in", &parent, "--config", &config];
-        belfry(&[&["plugin", "new", "--lang", "c", name], &place[..]].concat()).await
-    };
-    // Where there is no bot yet, the first plugin gets one; stories have other ports than people.
-    let made = new("on-call").await;
+    let shop = Workshop::new();
+    // Where there is no bot yet, the first plugin gets one.
+    let made = shop.make("c", "on-call").await;
     assert!(!made.contains("[[plugin]]"), "{made}");
-    let bot = std::fs::read_to_string(&config).unwrap();
-    let bot = bot.replace("127.0.0.1:8790", &simulator.to_string());
-    let bot = bot.replace("127.0.0.1:8700", "127.0.0.1:0");
-    let bot = bot.replace("127.0.0.1:8701", "127.0.0.1:0");
-    std::fs::write(&config, &bot).unwrap();
-    let sources = parent.join("on-call");
-
-    let dev = Process::dev(&config, simulator).await;
-    let dingtalk = Dingtalk::new(simulator);
-    wait_until("the simulator knows the app's address", async || {
-        !dingtalk.get("apps").await[0]["robotUrl"].is_null()
-    })
-    .await;
-    // Asked until the answer is the right one, because a build takes its time.
-    let answered = async |begin: &str| {
-        wait_until(&format!("the plugin answers {begin:?}"), async || {
-            dingtalk.say(ONCALL, "alice", "@acme /on-call").await;
-            let answers = dingtalk.answers(ONCALL).await;
-            answers.last().is_some_and(|last| last.starts_with(begin))
-        })
-        .await;
-    };
-    answered("Hello, ").await;
-    let file = sources.join("answer.c");
+    let bot = shop.move_ports();
+    let file = shop.parent().join("on-call/answer.c");
+    let dev = shop.dev().await;
+    shop.answers("Hello, ").await;
     let text = std::fs::read_to_string(&file).unwrap();
     let changed = text.replace("Hello, ", "Good day, ");
     std::fs::write(&file, &changed).unwrap();
-    answered("Good day, ").await;
+    shop.answers("Good day, ").await;
 
     // What does not compile changes nothing, and the next save that does is taken.
     std::fs::write(&file, format!("{changed}\nthis is no C\n")).unwrap();
@@ -124,18 +95,128 @@ async fn dev_builds_a_new_folder_and_again_whenever_it_is_saved() {
         (dev.log() + &dev.output()).contains("this is no C")
     })
     .await;
-    answered("Good day, ").await;
+    shop.answers("Good day, ").await;
     std::fs::write(&file, text).unwrap();
-    answered("Hello, ").await;
+    shop.answers("Hello, ").await;
 
     // A second one, as it was printed; nobody builds it but `dev`.
-    let made = new("second").await;
-    std::fs::write(&config, format!("{bot}\n{}\n", table(&made))).unwrap();
+    let made = shop.make("c", "second").await;
+    std::fs::write(shop.config(), format!("{bot}\n{}\n", table(&made))).unwrap();
     wait_until("the second plugin is loaded", async || {
         let plugins = dev.doors.get("/api/plugins").await;
         plugins["plugins"][1]["name"] == "second"
     })
     .await;
+}
+
+#[tokio::test]
+async fn dev_builds_a_saved_plugin_in_rust_again() {
+    saved("rust", "src/lib.rs").await;
+}
+
+#[tokio::test]
+async fn dev_builds_a_saved_plugin_in_go_again() {
+    saved("go", "answer/answer.go").await;
+}
+
+#[tokio::test]
+async fn dev_builds_a_saved_plugin_in_javascript_again() {
+    saved("js", "answer.js").await;
+}
+
+#[tokio::test]
+async fn dev_builds_a_saved_plugin_in_typescript_again() {
+    saved("ts", "answer.ts").await;
+}
+
+#[tokio::test]
+async fn dev_builds_a_saved_plugin_in_python_again() {
+    if !is_quick() {
+        saved("python", "answer.py").await;
+    }
+}
+
+/// A folder for plugins, and the simulator that `belfry dev` will start for them.
+struct Workshop {
+    folder: tempfile::TempDir,
+    simulator: SocketAddr,
+    dingtalk: Dingtalk,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let simulator = free.local_addr().unwrap();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            simulator,
+            dingtalk: Dingtalk::new(simulator),
+        }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("bot.toml")
+    }
+
+    fn parent(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// Makes a plugin and answers with what was printed.
+    async fn make(&self, language: &str, name: &str) -> String {
+        let (parent, config) = (text_of(&self.parent()), text_of(&self.config()));
+        let place = ["--in", &parent, "--config", &config];
+        belfry(&[&["plugin", "new", "--lang", language, name], &place[..]].concat()).await
+    }
+
+    /// Gives the bot other ports than people use; answers with its text.
+    fn move_ports(&self) -> String {
+        let bot = std::fs::read_to_string(self.config()).unwrap();
+        let bot = bot.replace("127.0.0.1:8790", &self.simulator.to_string());
+        let bot = bot.replace("127.0.0.1:8700", "127.0.0.1:0");
+        let bot = bot.replace("127.0.0.1:8701", "127.0.0.1:0");
+        std::fs::write(self.config(), &bot).unwrap();
+        bot
+    }
+
+    /// Starts `belfry dev` and waits until the simulator knows it.
+    async fn dev(&self) -> Process {
+        let target = text_of(&cargo_target());
+        let environment = [("CARGO_TARGET_DIR", target.as_str())];
+        let dev = Process::dev(&self.config(), self.simulator, &environment).await;
+        wait_until("the simulator knows the app's address", async || {
+            !self.dingtalk.get("apps").await[0]["robotUrl"].is_null()
+        })
+        .await;
+        dev
+    }
+
+    /// Asks the plugin until the answer is the right one: a build and a compilation take their time.
+    async fn answers(&self, begin: &str) {
+        let what = format!("the plugin answers {begin:?}");
+        wait_as_long_as(PATIENCE * 5, &what, async || {
+            self.dingtalk.say(ONCALL, "alice", "@acme /on-call").await;
+            let answers = self.dingtalk.answers(ONCALL).await;
+            answers.last()?.starts_with(begin).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A plugin that runs is changed in this file.
+async fn saved(language: &str, file: &str) {
+    let shop = Workshop::new();
+    shop.make(language, "on-call").await;
+    shop.move_ports();
+    let folder = shop.parent().join("on-call");
+    // The first build of a language takes longer than a story waits.
+    belfry(&["plugin", "build", &text_of(&folder)]).await;
+    let _dev = shop.dev().await;
+    shop.answers("Hello, ").await;
+    let file = folder.join(file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("Hello, ", "Good day, ")).unwrap();
+    shop.answers("Good day, ").await;
 }
 
 /// What plugins/hello/README.md promises of the sample, in whatever language.

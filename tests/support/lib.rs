@@ -26,5 +26,5 @@ pub use doors::Doors;
 pub use process::{Finished, Process, run, run_with};
 pub use relay::Relay;
 pub use stage::{Hosted, Stage};
-pub use wait::{PATIENCE, wait_for, wait_until};
+pub use wait::{PATIENCE, wait_as_long_as, wait_for, wait_until};
 pub use web::{File, Web};

@@ -56,11 +56,11 @@ impl Process {
     }
 
     /// Starts `belfry dev` with its simulator at that address and waits until it runs.
-    pub async fn dev(config: &Path, simulator: SocketAddr) -> Self {
+    pub async fn dev(config: &Path, simulator: SocketAddr, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(components::belfry());
         command.args(["dev", "--simulator", &simulator.to_string(), "--config"]);
         command.arg(config);
-        Self::start(command, &[]).await
+        Self::start(command, environment).await
     }
 
     /// Starts a command that becomes one of these and waits until it runs.

@@ -13,14 +13,27 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// # Panics
 ///
 /// After [`PATIENCE`].
-pub async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn wait_for<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    wait_as_long_as(PATIENCE, what, look).await
+}
+
+/// As [`wait_for`], for what takes a story longer, such as compilers that are busy with other stories.
+///
+/// # Panics
+///
+/// After `patience`.
+pub async fn wait_as_long_as<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
         assert!(
-            started.elapsed() < PATIENCE,
+            started.elapsed() < patience,
             "it never happened that {what}"
         );
         tokio::time::sleep(PAUSE).await;
