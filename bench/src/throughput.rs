@@ -1,8 +1,8 @@
 //! Events per second from HTTP push to recorded API call, `echo` in wasm against the same handler in the host.
 //!
 //! Both sides are whole hosts of their own, with listener, SQLite journal, dispatcher and HTTP client, in one process
-//! with the pushers and the recording server. They differ in nothing but who runs a delivery: the call of the handler in
-//! the host is recorded like that of the plugin.
+//! with the pushers and the recording server. They differ in nothing but the sandbox: the handler in the host is given the
+//! same event and calls the same host function, which counts, records and sends as it does for a guest.
 
 mod native;
 
