@@ -5,6 +5,7 @@
 
 mod ack;
 mod callback;
+mod desk;
 mod gateway;
 mod instance;
 mod journal;

@@ -72,7 +72,7 @@ async fn told(belfry: &Hosted, function: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Both.
+/// Lets the plugin make these calls and waits for what it was told, call by call.
 async fn made(
     stage: &Stage,
     belfry: &Hosted,

@@ -1,31 +1,27 @@
 //! belfry's side: what the host does for each delivery, with a robot that answers at once instead of over HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, anyhow, bail};
-use belfry::attempt::LastTrouble;
 use belfry::call::{Answer, Arguments, Fate, Json};
 use belfry::capability::Capability;
 use belfry::clock;
-use belfry::config::{Grant, Limits};
-use belfry::effect::{Begin, Next, Recorder, Source};
-use belfry::engine::{Halted, Outbound, Sandbox, State, Task};
+use belfry::config::Limits;
+use belfry::effect::{Next, Source};
+use belfry::engine::{Outbound, Sandbox, State};
 use belfry::event::{Content, Envelope, Origin, Subject};
 use belfry::function::Function;
-use belfry::ids::{DeliveryId, PluginDigest, PluginName};
+use belfry::ids::{DeliveryId, PluginName};
 use belfry::imports::bindings::belfry::bot::api::{ConversationId, Error};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot;
 use belfry::imports::{GuestPre, base_linker, count, link, to_guest};
-use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
-use belfry::kv::{Kv, MemoryKv};
-use belfry::wake::Waker;
+use belfry::journal::{Effects, MemoryJournal};
 use dingtalk::{Client, Credentials, Endpoints, RobotOut, Secret};
-use tokio_util::task::TaskTracker;
 use wasmtime::component::{Component, HasData};
 
 use super::Handle;
+use crate::desk::Desk;
 
 /// Everything that outlives an event.
 pub(crate) struct Ours {
@@ -34,14 +30,7 @@ pub(crate) struct Ours {
     plugin: PluginName,
     envelope: Envelope,
     content: Content,
-    client: Client,
-    journal: Arc<dyn Journal>,
-    digest: PluginDigest,
-    kv: Arc<dyn Kv>,
-    schedule: Schedule,
-    grant: Arc<Grant>,
-    settings: Arc<serde_json::Map<String, serde_json::Value>>,
-    outbound: TaskTracker,
+    desk: Desk,
 }
 
 impl Ours {
@@ -67,6 +56,8 @@ impl Ours {
             agent_id: None,
             robot_code: "dingkey".to_owned(),
         };
+        let client =
+            Client::new(credentials, Endpoints::default()).context("cannot make a client")?;
         let envelope = envelope(text);
         let content = Content::parse(&envelope.origin, &envelope.raw)?;
         Ok(Self {
@@ -75,18 +66,7 @@ impl Ours {
             plugin: "sample".into(),
             envelope,
             content,
-            client: Client::new(credentials, Endpoints::default())
-                .context("cannot make a client")?,
-            journal: Arc::new(MemoryJournal::default()),
-            digest: PluginDigest::of(b"sample"),
-            kv: Arc::new(MemoryKv::default()),
-            schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
-            grant: Arc::new(Grant {
-                kv: Some(Grant::KV_BYTES),
-                ..Grant::default()
-            }),
-            settings: Arc::default(),
-            outbound: TaskTracker::new(),
+            desk: Desk::new(client, Arc::new(MemoryJournal::default())),
         })
     }
 }
@@ -105,26 +85,8 @@ impl Handle for Ours {
             event: self.envelope.id,
             plugin: self.plugin.clone(),
         };
-        let (journal, effects) = (Arc::clone(&self.journal), Effects::default());
-        let recorder = Recorder::new(journal, id, self.digest, effects, Begin::Again);
-        let recorder = Arc::new(recorder);
-        let task = Task {
-            plugin: self.plugin.clone(),
-            envelope,
-            subject: content.subject(),
-            client: self.client.clone(),
-            kv: Arc::clone(&self.kv),
-            schedule: self.schedule.clone(),
-            notices: None,
-            trouble: LastTrouble::default(),
-            grant: Arc::clone(&self.grant),
-            egress: None,
-            settings: Arc::clone(&self.settings),
-            source: Source::Recorded(Arc::clone(&recorder)),
-            outbound: self.outbound.clone(),
-            halted: Halted::default(),
-            awaits_dingtalk: AtomicBool::new(false),
-        };
+        let subject = content.subject();
+        let (recorder, task) = self.desk.attempt(id, Effects::default(), envelope, subject);
         let event = to_guest(&task.envelope, content);
         let state = State::attempt(Limits::default(), Arc::new(task));
         let handled = self

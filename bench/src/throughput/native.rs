@@ -2,41 +2,32 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use belfry::attempt::{LastTrouble, Outcome};
+use belfry::attempt::Outcome;
 use belfry::clock::UnixMs;
-use belfry::config::{Grant, Limits};
+use belfry::config::Limits;
 use belfry::dispatch::Run;
-use belfry::effect::{Begin, Recorder, Retried, Source};
-use belfry::engine::{Halted, State, Task};
+use belfry::effect::Retried;
+use belfry::engine::State;
 use belfry::event::Content;
-use belfry::ids::{PluginDigest, PluginName};
+use belfry::ids::PluginName;
 use belfry::imports::bindings::belfry::bot::api::Error;
 use belfry::imports::bindings::belfry::bot::event::{Event, EventBody};
 use belfry::imports::bindings::belfry::bot::message::{Mentions, RobotMessage};
 use belfry::imports::bindings::belfry::bot::robot::Host;
 use belfry::imports::to_guest;
-use belfry::journal::{Claimed, Effects, Journal, MemoryJournal, Schedule};
-use belfry::kv::{Kv, MemoryKv};
-use belfry::wake::Waker;
+use belfry::journal::{Claimed, Effects, Journal};
 use dingtalk::{Client, Credentials, Endpoints, Options, Pace, Secret};
-use tokio_util::task::TaskTracker;
 
+use crate::desk::Desk;
 use crate::settings::APP_SECRET;
 
 /// Handles deliveries as the plugin `echo` does.
 pub(super) struct Native {
-    client: Client,
     journal: Arc<dyn Journal>,
-    digest: PluginDigest,
-    kv: Arc<dyn Kv>,
-    schedule: Schedule,
-    grant: Arc<Grant>,
-    settings: Arc<serde_json::Map<String, serde_json::Value>>,
-    outbound: TaskTracker,
+    desk: Desk,
 }
 
 /// A client whose API is at the address.
@@ -63,14 +54,8 @@ impl Native {
     /// A handler whose calls are recorded in the journal.
     pub(super) fn new(client: Client, journal: Arc<dyn Journal>) -> Self {
         Self {
-            client,
+            desk: Desk::new(client, Arc::clone(&journal)),
             journal,
-            digest: PluginDigest::of(b"native"),
-            kv: Arc::new(MemoryKv::default()),
-            schedule: Schedule::new(Arc::new(MemoryJournal::default()), Waker::default()),
-            grant: Arc::default(),
-            settings: Arc::default(),
-            outbound: TaskTracker::new(),
         }
     }
 }
@@ -92,26 +77,8 @@ impl Run for Native {
                 };
             }
         };
-        let (journal, id) = (Arc::clone(&self.journal), claimed.id.clone());
-        let recorder = Recorder::new(journal, id, self.digest, effects, Begin::Again);
-        let recorder = Arc::new(recorder);
-        let task = Task {
-            plugin: claimed.id.plugin.clone(),
-            envelope,
-            subject: content.subject(),
-            client: self.client.clone(),
-            kv: Arc::clone(&self.kv),
-            schedule: self.schedule.clone(),
-            notices: None,
-            grant: Arc::clone(&self.grant),
-            egress: None,
-            trouble: LastTrouble::default(),
-            settings: Arc::clone(&self.settings),
-            source: Source::Recorded(Arc::clone(&recorder)),
-            outbound: self.outbound.clone(),
-            halted: Halted::default(),
-            awaits_dingtalk: AtomicBool::new(false),
-        };
+        let (id, subject) = (claimed.id.clone(), content.subject());
+        let (recorder, task) = self.desk.attempt(id, effects, envelope, subject);
         let event = to_guest(&task.envelope, content);
         let mut host = State::attempt(Limits::default(), Arc::new(task));
         let handled = handle(&mut host, event).await;

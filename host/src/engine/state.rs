@@ -20,7 +20,7 @@ use crate::effect::Source;
 use crate::egress;
 use crate::event::{Envelope, Subject};
 use crate::function::Function;
-use crate::ids::{EventId, PluginName};
+use crate::ids::PluginName;
 use crate::journal::Schedule;
 use crate::kv::Kv;
 
@@ -87,9 +87,6 @@ pub struct State {
     limits: Limits,
     /// Made when the guest first asks it for anything: most small guests never do.
     wasi: Option<Wasi>,
-    /// The seed of its randomness and the time on its clock.
-    seed: [u8; 16],
-    now: UnixMs,
     pub(super) table: ResourceTable,
     pub(super) http: Http,
     used: Used,
@@ -117,31 +114,17 @@ struct Used {
 impl State {
     /// The state of an attempt on a delivery.
     pub fn attempt(limits: Limits, task: Arc<Task>) -> Self {
-        let (event, received_at) = (task.envelope.id, task.envelope.received_at);
-        Self::new(
-            task.plugin.clone(),
-            limits,
-            Some(event),
-            received_at,
-            Some(task),
-        )
+        Self::new(task.plugin.clone(), limits, Some(task))
     }
 
     /// The state of a plugin that only describes itself: no host function but `log` works.
     pub fn describing(plugin: PluginName, limits: Limits) -> Self {
-        Self::new(plugin, limits, None, UnixMs(0), None)
+        Self::new(plugin, limits, None)
     }
 
-    fn new(
-        plugin: PluginName,
-        limits: Limits,
-        event: Option<EventId>,
-        now: UnixMs,
-        task: Option<Arc<Task>>,
-    ) -> Self {
+    fn new(plugin: PluginName, limits: Limits, task: Option<Arc<Task>>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let seed = event.map_or([0; 16], |event| *event.as_bytes());
         let used = Used {
             memory_limit: limits.memory,
             memory: 0,
@@ -156,8 +139,6 @@ impl State {
             plugin,
             limits,
             wasi: None,
-            seed,
-            now,
             table,
             http: Http::new(&limits),
             used,
@@ -319,8 +300,12 @@ impl ResourceLimiter for Used {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let make = || {
+            // Functions of the delivery, so that every attempt on it sees the same.
+            let (seed, now) = self.task.as_ref().map_or(([0; 16], UnixMs(0)), |task| {
+                (*task.envelope.id.as_bytes(), task.envelope.received_at)
+            });
             let (printed, last_words) = (self.limits.printed_bytes, LastWords::default());
-            let context = virtual_context(&self.plugin, self.seed, self.now, printed, &last_words);
+            let context = virtual_context(&self.plugin, seed, now, printed, &last_words);
             Wasi {
                 context,
                 last_words,
