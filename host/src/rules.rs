@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
 use crate::clock::UnixMs;
 use crate::event::{Facts, Kind, Subscription};
 use crate::ids::{AppName, PluginName};
@@ -61,20 +64,24 @@ pub struct Rules {
     index: HashMap<AppName, Interested>,
 }
 
-/// The rules of one app by what they subscribe to.
+/// The rules of one app by what they subscribe to. Short texts and few positions lie in the index itself: with a thousand
+/// plugins each place in memory that is looked at costs more than what is done there.
 #[derive(Debug, Default)]
 struct Interested {
     kinds: HashMap<Kind, Candidates>,
-    types: HashMap<String, Candidates>,
+    types: HashMap<SmolStr, Candidates>,
 }
 
-/// The rules that subscribe to the same thing, as positions in [`Rules::rules`].
+/// Positions in [`Rules::rules`].
+type Positions = SmallVec<[usize; 2]>;
+
+/// The rules that subscribe to the same thing.
 #[derive(Debug, Default)]
 struct Candidates {
     /// Those that must be asked about every event.
-    always: Vec<usize>,
+    always: Positions,
     /// Those whose condition cannot hold unless a field has one certain text, by field; there are few fields.
-    pinned: Vec<(String, HashMap<String, Vec<usize>>)>,
+    pinned: Vec<(String, HashMap<SmolStr, Positions>)>,
 }
 
 /// What a rule says about an event of its app that it subscribes to.
@@ -107,7 +114,7 @@ impl Rules {
                 let candidates = match subscription {
                     Subscription::Kind(kind) => interested.kinds.entry(*kind).or_default(),
                     Subscription::EventType(name) => {
-                        interested.types.entry(name.clone()).or_default()
+                        interested.types.entry(name.into()).or_default()
                     }
                 };
                 candidates.add(position, rule);
@@ -167,7 +174,7 @@ impl Candidates {
                     self.pinned.len() - 1
                 });
                 let by_text = &mut self.pinned[place].1;
-                by_text.entry(text.to_owned()).or_default().push(position);
+                by_text.entry(text.into()).or_default().push(position);
             }
             None => self.always.push(position),
         }

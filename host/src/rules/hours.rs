@@ -1,6 +1,7 @@
 //! When a plugin is active: days and hours of a zone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Weekday;
@@ -14,9 +15,12 @@ const DEFAULT_ZONE: &str = "Asia/Shanghai";
 const DAY: u16 = 24 * 60;
 const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// The times of a week at which a plugin gets events.
+/// The times of a week at which a plugin gets events. Clones share them, and a rule without them stays small.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hours {
+pub struct Hours(Arc<Week>);
+
+#[derive(Debug, PartialEq)]
+struct Week {
     days: Days,
     spans: Spans,
     zone: TimeZone,
@@ -132,7 +136,7 @@ pub fn zone(name: Option<&str>) -> Option<TimeZone> {
 impl Hours {
     /// These days and spans in a zone.
     pub fn new(days: Days, spans: Spans, zone: TimeZone) -> Self {
-        Self { days, spans, zone }
+        Self(Arc::new(Week { days, spans, zone }))
     }
 
     /// Whether a point in time is within. A span belongs to the day on which it begins.
@@ -141,8 +145,8 @@ impl Hours {
             return false;
         };
         let today = usize::from(today.to_monday_zero_offset().unsigned_abs());
-        let is_day = |day: usize| self.days.0[day % 7];
-        self.spans.0.iter().any(|&(start, end)| {
+        let is_day = |day: usize| self.0.days.0[day % 7];
+        self.0.spans.0.iter().any(|&(start, end)| {
             if start < end {
                 is_day(today) && (start..end).contains(&minute)
             } else {
@@ -163,7 +167,7 @@ impl Hours {
     fn local(&self, at: UnixMs) -> Option<(Weekday, u16)> {
         let local = Timestamp::from_millisecond(at.0)
             .ok()?
-            .to_zoned(self.zone.clone());
+            .to_zoned(self.0.zone.clone());
         let (hour, minute) = (local.hour(), local.minute());
         let minute = u16::from(hour.unsigned_abs()) * 60 + u16::from(minute.unsigned_abs());
         Some((local.weekday(), minute))
@@ -172,8 +176,9 @@ impl Hours {
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let zone = self.zone.iana_name().unwrap_or("UTC");
-        write!(f, "{} {} {zone}", self.days, self.spans)
+        let Week { days, spans, zone } = &*self.0;
+        let zone = zone.iana_name().unwrap_or("UTC");
+        write!(f, "{days} {spans} {zone}")
     }
 }
 
