@@ -1,6 +1,8 @@
 //! The sandbox: one wasmtime engine, its pool, its clock tick and the budgets of an attempt.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{Component, ResourceTableError};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolingAllocationConfig, Store, Trap, UpdateDeadline,
+    PoolingAllocationConfig, Store, Trap,
 };
 
 use crate::attempt::{Budget, Outcome};
@@ -19,18 +21,20 @@ use crate::{clock, config};
 
 pub use self::http::Http;
 pub use self::outbound::Outbound;
+pub use self::slices::TICK;
 pub use self::state::{Exhausted, Halted, State, Task};
+
+use self::slices::{Slices, Ticks, Turn};
 
 mod cache;
 mod http;
 mod outbound;
 mod room;
+mod slices;
 mod state;
 mod wasi;
 mod words;
 
-/// How often running guests are interrupted to count their time and to let others run.
-pub const TICK: Duration = Duration::from_millis(10);
 /// The largest memory a plugin can be given.
 const MAX_MEMORY: usize = 512 << 20;
 /// Bytes at the start of a memory that are cleared after use rather than given back to the system, which would interrupt
@@ -55,6 +59,7 @@ pub const COMPILE_SECONDS: Metric = Metric::histogram(
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
+    ticks: Ticks,
     /// What is compiled and in use, so that plugins with the same component share its code.
     compiled: Arc<Mutex<HashMap<PluginDigest, Weak<Component>>>>,
     places: Arc<Semaphore>,
@@ -98,9 +103,11 @@ impl Sandbox {
                 Engine::new(&config).map_err(setup)?
             }
         };
-        start_tick(&engine)?;
+        let ticks = Ticks::default();
+        start_tick(&engine, &ticks)?;
         Ok(Self {
             engine,
+            ticks,
             compiled: Arc::default(),
             places: Arc::new(Semaphore::new(settings.max_concurrent as usize)),
             describers: Arc::new(Semaphore::new(1)),
@@ -181,7 +188,8 @@ impl Sandbox {
         work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> impl Future<Output = Result<T, Outcome>> {
         // Before anything is awaited: what waits has the pointer to the store and not the state itself.
-        let mut store = self.store(state);
+        let turn = Arc::new(Turn::new(&self.ticks));
+        let mut store = self.store(state, Arc::clone(&turn));
         async move {
             // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
             let places = if store.data().is_describing() {
@@ -194,7 +202,15 @@ impl Sandbox {
             })?;
             let wall = store.data().wall();
             store.data_mut().begin(clock::instant());
-            let budget = match tokio::time::timeout(wall, work(&mut store)).await {
+            let ended = {
+                let mut work = pin!(work(&mut store));
+                let turns = poll_fn(|context| {
+                    turn.begin();
+                    work.as_mut().poll(context)
+                });
+                tokio::time::timeout(wall, turns).await
+            };
+            let budget = match ended {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) => match exhausted(&error) {
                     Some(budget) => budget,
@@ -207,31 +223,17 @@ impl Sandbox {
         }
     }
 
-    fn store(&self, state: State) -> Store<State> {
+    fn store(&self, state: State, turn: Arc<Turn>) -> Store<State> {
         let limits = *state.limits();
-        let mut slices_left = slices(limits.cpu);
+        let mut slices = Slices::new(turn, limits.cpu);
         let mut store = Store::new(&self.engine, state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            slices_left = slices_left.saturating_sub(1);
-            Ok(if slices_left == 0 {
-                UpdateDeadline::Interrupt
-            } else {
-                UpdateDeadline::Yield(1)
-            })
-        });
+        store.epoch_deadline_callback(move |_| Ok(slices.ticked()));
         store
     }
-}
-
-/// Ticks of running time that a CPU budget allows; the first tick may come at once, so one more.
-fn slices(cpu: Duration) -> u64 {
-    u64::try_from(cpu.as_millis() / TICK.as_millis())
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
 }
 
 fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
@@ -278,10 +280,11 @@ fn engine_config(settings: &config::Engine) -> wasmtime::Result<Config> {
 }
 
 /// A thread rather than a task: a starved runtime must still tick. It ends with the engine.
-fn start_tick(engine: &Engine) -> Result<(), EngineError> {
-    let engine = engine.weak();
+fn start_tick(engine: &Engine, ticks: &Ticks) -> Result<(), EngineError> {
+    let (engine, ticks) = (engine.weak(), ticks.clone());
     let tick = move || {
         while let Some(engine) = engine.upgrade() {
+            ticks.advance();
             engine.increment_epoch();
             drop(engine);
             #[allow(clippy::disallowed_methods)]

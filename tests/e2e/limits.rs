@@ -73,6 +73,25 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_that_a_plugin_waits_is_not_computing() {
+    // Each of them is longer than a tick of the clock that counts computing, and there are more than the budget has ticks.
+    let script = format!("{}reply awake", "sleep 20; ".repeat(16));
+    let plugin = Plugin::scripted_with(&script)
+        .granted("")
+        .line("limits = { cpu = \"100ms\" }");
+    let stage = Stage::new(&Bot::new().retry("max-attempts = 1").plugin(plugin)).await;
+    let belfry = stage.host().await;
+    stage.dingtalk.say(ONCALL, "alice", "good night").await;
+    let delivery = wait_for("the delivery ends", async || {
+        let delivery = belfry.doors.deliveries("scripted").await.pop()?;
+        (delivery["state"] != "pending").then_some(delivery)
+    })
+    .await;
+    assert_eq!(delivery["state"], "done", "{delivery}");
+    assert_eq!(stage.dingtalk.answers(ONCALL).await, ["awake"]);
+}
+
 #[tokio::test]
 async fn a_plugin_that_logs_without_end_is_cut_short_but_not_failed() {
     let bot = Bot::new().plugin(naughty("log", ""));
