@@ -1,13 +1,15 @@
 //! Claims deliveries that are due, runs them and records how they ended.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::Outcome;
 use crate::clock::{self, UnixMs};
@@ -152,16 +154,10 @@ impl Dispatch {
     async fn attempt(self: &Arc<Self>, claimed: Claimed) {
         let started = clock::instant();
         let attempts = claimed.attempts + 1;
-        let run = Arc::clone(&self.run);
-        let claimed = Arc::new(claimed);
-        // In a task of its own, so that a panic of the host costs this attempt and no more.
-        let task = {
-            let claimed = Arc::clone(&claimed);
-            #[allow(clippy::disallowed_methods)]
-            AbortOnDropHandle::new(tokio::spawn(async move { run.run(&claimed).await }))
-        };
-        let outcome = task.await.unwrap_or_else(|error| Outcome::HostFault {
-            reason: error.to_string(),
+        // A panic of the host costs this attempt and no more: nothing that it left half done is used again.
+        let run = AssertUnwindSafe(self.run.run(&claimed)).catch_unwind();
+        let outcome = run.await.unwrap_or_else(|panic| Outcome::HostFault {
+            reason: panic_words(&*panic).to_owned(),
         });
         let now = clock::now();
         let tries = Tries {
@@ -220,6 +216,13 @@ impl Dispatch {
     }
 }
 
+/// What a panic said.
+fn panic_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied())
+        .unwrap_or("a panic without words")
+}
+
 /// A number of the delivery's own, for the jitter of its pauses.
 fn seed(claimed: &Claimed) -> u64 {
     // The end of the id is random; the plugin tells the deliveries of one event apart.
@@ -229,4 +232,66 @@ fn seed(claimed: &Claimed) -> u64 {
         u32::from_be_bytes([a, b, c, d]).into(),
         |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Envelope, Kind, Origin};
+    use crate::journal::{Filter, MemoryJournal, NewEvent, State};
+
+    /// Runs what is called `sound` and panics at everything else.
+    struct Fragile;
+
+    #[async_trait]
+    impl Run for Fragile {
+        async fn run(&self, claimed: &Claimed) -> Outcome {
+            let name = claimed.id.plugin.as_str();
+            tokio::task::yield_now().await;
+            assert!(name == "sound", "a bug of the host");
+            Outcome::Done
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_host_costs_one_attempt() {
+        let journal = Arc::new(MemoryJournal::default());
+        let event = NewEvent {
+            envelope: Envelope {
+                id: clock::event_id(),
+                app: "acme".into(),
+                origin: Origin::Callback,
+                received_at: clock::now(),
+                raw: "{}".into(),
+            },
+            kind: Kind::Other,
+            dedupe: None,
+            key: None,
+            plugins: ["broken", "sound"].map(Into::into).into(),
+        };
+        journal.append(event).await.unwrap();
+        let stop = CancellationToken::new();
+        let dispatch = Dispatch {
+            journal: Arc::clone(&journal) as _,
+            run: Arc::new(Fragile),
+            retry: Policy {
+                max_attempts: 1,
+                ..Policy::default()
+            },
+            max_concurrent: 2,
+            waker: Waker::default(),
+        };
+        #[allow(clippy::disallowed_methods)]
+        let serving = tokio::spawn(dispatch.serve(stop.clone()));
+        while journal.open().await.unwrap().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        serving.await.unwrap();
+        let event = journal.list(&Filter::default()).await.unwrap().remove(0);
+        let ends = event.deliveries.into_iter();
+        let ends: Vec<_> = ends.map(|end| (end.state, end.reason)).collect();
+        let reason = "belfry failed: a bug of the host".to_owned();
+        assert_eq!(ends, [(State::Dead, Some(reason)), (State::Done, None)]);
+    }
 }
