@@ -31,12 +31,13 @@ pub enum ApiError {
         /// How long to wait at least.
         retry_after: Duration,
     },
-    /// The arguments are wrong. Nothing was done; do not repeat the call unchanged.
-    #[error("dingtalk refused the arguments: {message} ({code})")]
+    /// The arguments are wrong, as DingTalk says or as is known before it is asked. Nothing was done; do not repeat the
+    /// call unchanged.
+    #[error("the arguments are wrong: {message} ({code})")]
     Invalid {
-        /// DingTalk's code.
+        /// DingTalk's code, or one that begins with `client.` where DingTalk was not asked.
         code: String,
-        /// DingTalk's text.
+        /// DingTalk's text, or the client's.
         message: String,
     },
     /// What the call names does not exist. Nothing was done; look the name up again.
