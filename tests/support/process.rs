@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::{Doors, components, wait_for, wait_until};
+use crate::{Doors, PATIENCE, components, wait_as_long_as, wait_until};
 
 /// A running `belfry serve` or `belfry dev`; dropping it kills it.
 pub struct Process {
@@ -82,7 +82,8 @@ impl Process {
         log.follow(child.stderr.take().unwrap());
         output.follow(child.stdout.take().unwrap());
         let mut looks = 0;
-        let doors = wait_for("belfry is running", async || {
+        // A start compiles what it serves, beside other stories that do.
+        let doors = wait_as_long_as(PATIENCE * 5, "belfry is running", async || {
             let ended = child.try_wait().unwrap();
             let text = log.text();
             // One that ran and then ended, as at a failpoint, did start; what it printed may still be on its way.
