@@ -207,11 +207,7 @@ async fn told(grant: &str, script: impl Fn(&str, &str) -> String) -> Vec<String>
         .dingtalk
         .say(ONCALL, "alice", &script(&id, &task))
         .await;
-    wait_for("the delivery ends", async || {
-        let delivery = belfry.doors.deliveries("scripted").await.pop()?;
-        (delivery["state"] != "pending").then_some(())
-    })
-    .await;
+    belfry.doors.ended("scripted").await;
     let answers = stage.dingtalk.answers(ONCALL).await;
     let handed_on = stage.dingtalk.calls("/v1.0/workflow/tasks/redirect").await;
     assert!(handed_on.is_empty());

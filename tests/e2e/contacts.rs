@@ -1,6 +1,6 @@
 //! A plugin reads people and departments, in both styles of call and no further than its grant.
 
-use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
 use serde_json::{Value, json};
 
 fn bot(grant: &str) -> Bot {
@@ -57,11 +57,7 @@ async fn an_app_of_the_older_style_says_the_same_by_the_older_calls() {
 async fn ending(stage: &Stage, script: &str) -> Value {
     let belfry = stage.host().await;
     stage.dingtalk.say(ONCALL, "alice", script).await;
-    let delivery = wait_for("the delivery ends", async || {
-        let delivery = belfry.doors.deliveries("scripted").await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await;
+    let delivery = belfry.doors.ended("scripted").await;
     belfry.stop().await;
     delivery
 }

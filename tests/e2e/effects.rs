@@ -16,14 +16,6 @@ fn scripted() -> Bot {
     bot(Plugin::scripted().granted(""))
 }
 
-async fn ended(doors: &belfry_tests::Doors) -> Value {
-    wait_for("the delivery ends", async || {
-        let delivery = doors.deliveries("scripted").await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await
-}
-
 /// The calls of the only delivery, as `function fate`.
 async fn calls(doors: &belfry_tests::Doors) -> Vec<String> {
     let id = doors.events().await[0]["id"].as_str().unwrap().to_owned();
@@ -51,7 +43,7 @@ async fn kill_in_the_middle(stage: &Stage, path: &str, text: &str) {
 
 async fn after_the_kill(stage: &Stage) -> (Process, Value) {
     let belfry = stage.serve(&[]).await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     (belfry, delivery)
 }
 
@@ -169,7 +161,7 @@ async fn an_approval_that_was_not_started_is_started_once() {
         )
         .await;
     belfry.sleepers(1).await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(delivery["state"], "done", "{delivery}");
     let approvals = stage.dingtalk.get("approvals").await;
     assert_eq!(approvals.as_array().unwrap().len(), 2);
@@ -199,7 +191,7 @@ async fn an_answer_that_was_lost_goes_by_the_same_policy() {
     let lost = json!({"path": REPLY, "times": 1, "drop": true});
     stage.dingtalk.post("faults", lost).await;
     stage.dingtalk.say(ONCALL, "alice", "reply hello").await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"done".into(), &1.into()),
@@ -217,7 +209,7 @@ async fn a_plugin_that_traps_after_a_message_has_sent_it_once() {
         .dingtalk
         .say(ONCALL, "alice", "count n; reply hello; panic")
         .await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"dead".into(), &3.into()),
@@ -241,7 +233,7 @@ async fn a_plugin_that_traps_on_a_refusal_is_not_told_the_same_refusal_for_ever(
         .dingtalk
         .say(ONCALL, "alice", "reply first; !say chatoncall second")
         .await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"done".into(), &2.into()),
@@ -259,7 +251,7 @@ async fn a_retry_that_was_asked_for_sends_nothing_twice_and_sees_its_own_values(
     // Two equal replies are two replies, and no more than two however often it runs.
     let script = "reply same; count n; reply same; say chatoncall group; until m 4; show n";
     stage.dingtalk.say(ONCALL, "alice", script).await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     // Two for the refusals, three for the count, and the one that is done; each counted once more.
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
@@ -341,7 +333,7 @@ async fn a_request_outlives_its_plugin_and_its_end_is_recorded() {
         .dingtalk
         .say(ONCALL, "alice", "say chatoncall hello; reply done")
         .await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"done".into(), &2.into()),
@@ -383,7 +375,7 @@ async fn a_delivery_that_wrote_stays_with_its_version_and_is_parked_when_that_is
         belfry.doors.digest("scripted").await != old
     })
     .await;
-    let delivery = ended(&belfry.doors).await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(delivery["state"], "done", "{delivery}");
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["one", "two"]);
 
@@ -461,11 +453,7 @@ async fn kill_while_it_posts(policy: &str) -> (Stage, Web, Process, Value) {
     .await;
     belfry.kill().await;
     let belfry = stage.serve(&[]).await;
-    let delivery = wait_for("the delivery ends", async || {
-        let delivery = belfry.doors.deliveries("web").await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await;
+    let delivery = belfry.doors.ended("web").await;
     (stage, server, belfry, delivery)
 }
 

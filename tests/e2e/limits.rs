@@ -1,6 +1,6 @@
 //! A plugin that misbehaves ends with a named reason, and nobody else notices.
 
-use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
 use serde_json::{Value, json};
 
 /// The guest in one mode, for messages of that word.
@@ -48,11 +48,7 @@ async fn each_misbehaviour_ends_with_its_reason_while_the_neighbour_answers() {
         assert_eq!(belfry.doors.readiness().await, 200);
     }
     for (mode, attempts, reason) in modes {
-        let delivery = wait_for("the delivery ends", async || {
-            let delivery = belfry.doors.deliveries(mode).await.pop()?;
-            (delivery["state"] != "pending").then_some(delivery)
-        })
-        .await;
+        let delivery = belfry.doors.ended(mode).await;
         assert_eq!(delivery["state"], "dead", "{mode}: {delivery}");
         assert_eq!(delivery["attempts"], attempts, "{mode}: {delivery}");
         let told = delivery["reason"].as_str().unwrap();
@@ -83,11 +79,7 @@ async fn time_that_a_plugin_waits_is_not_computing() {
     let stage = Stage::new(&Bot::new().retry("max-attempts = 1").plugin(plugin)).await;
     let belfry = stage.host().await;
     stage.dingtalk.say(ONCALL, "alice", "good night").await;
-    let delivery = wait_for("the delivery ends", async || {
-        let delivery = belfry.doors.deliveries("scripted").await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await;
+    let delivery = belfry.doors.ended("scripted").await;
     assert_eq!(delivery["state"], "done", "{delivery}");
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["awake"]);
 }

@@ -1,6 +1,6 @@
 //! A plugin uploads files and fetches those that people sent to the robot.
 
-use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
 use serde_json::{Value, json};
 
 fn bot() -> Bot {
@@ -58,11 +58,7 @@ async fn what_is_too_large_or_of_no_known_form_is_refused() {
         let belfry = stage.host().await;
         let script = script.replace("CODE", &send(&stage, &large).await);
         stage.dingtalk.say(ONCALL, "alice", &script).await;
-        let delivery: Value = wait_for("the delivery ends", async || {
-            let delivery = belfry.doors.deliveries("scripted").await.pop()?;
-            (delivery["state"] != "pending").then_some(delivery)
-        })
-        .await;
+        let delivery: Value = belfry.doors.ended("scripted").await;
         assert_eq!(delivery["state"], "dead", "{delivery}");
         assert!(
             delivery["reason"].as_str().unwrap().contains(code),

@@ -1,6 +1,6 @@
 //! Calls keep to DingTalk's rates before DingTalk has to say so.
 
-use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Stage, wait_until};
 use serde_json::json;
 
 fn bot() -> Bot {
@@ -45,11 +45,7 @@ async fn a_call_that_would_wait_too_long_is_tried_later_and_not_lost() {
     let stage = Stage::new(&bot().app("pace = { calls = 2, patience = \"10ms\" }")).await;
     let belfry = stage.host().await;
     stage.dingtalk.say(ONCALL, "alice", &texts(3)).await;
-    let delivery = wait_for("the delivery ends", async || {
-        let delivery = belfry.doors.deliveries("scripted").await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await;
+    let delivery = belfry.doors.ended("scripted").await;
     // Nothing is said twice.
     assert_eq!(stage.dingtalk.answers(ONCALL).await, ["0", "1", "2"]);
     assert!(delivery["attempts"].as_i64().unwrap() > 1, "{delivery}");

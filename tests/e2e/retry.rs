@@ -1,6 +1,6 @@
 //! What fails runs again, later each time, and keeps its place in the order.
 
-use belfry_tests::{Bot, DEV, ONCALL, Plugin, Stage, wait_for, wait_until};
+use belfry_tests::{Bot, DEV, ONCALL, Plugin, Stage, wait_until};
 use serde_json::{Value, json};
 
 fn bot(times: u32, policy: &[&str]) -> Bot {
@@ -9,14 +9,6 @@ fn bot(times: u32, policy: &[&str]) -> Bot {
         .iter()
         .fold(Bot::new(), |bot, line| bot.retry(line))
         .plugin(Plugin::naughty("naughty", "by-text", &settings))
-}
-
-async fn ended(doors: &belfry_tests::Doors, plugin: &str) -> Value {
-    wait_for("the delivery ends", async || {
-        let delivery = doors.deliveries(plugin).await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await
 }
 
 /// When the app first answered in a conversation, in Unix milliseconds.
@@ -35,7 +27,7 @@ async fn a_failed_attempt_runs_again_with_growing_pauses() {
     let stage = Stage::new(&bot(2, &["first-delay = \"100ms\""])).await;
     let belfry = stage.host().await;
     let report = stage.dingtalk.say(ONCALL, "alice", "retry this").await;
-    let delivery = ended(&belfry.doors, "naughty").await;
+    let delivery = belfry.doors.ended("naughty").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"done".into(), &3.into())
@@ -53,7 +45,7 @@ async fn after_the_last_attempt_it_is_a_dead_letter_with_the_last_reason() {
     let stage = Stage::new(&bot(100, &policy)).await;
     let belfry = stage.host().await;
     stage.dingtalk.say(ONCALL, "alice", "retry this").await;
-    let delivery = ended(&belfry.doors, "naughty").await;
+    let delivery = belfry.doors.ended("naughty").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"dead".into(), &3.into())
@@ -120,7 +112,7 @@ async fn a_refused_call_of_dingtalk_is_tried_again_and_said_once() {
     stage.dingtalk.post("faults", busy).await;
     let alert = json!({"title": "disk", "labels": {"service": "db"}});
     assert_eq!(belfry.doors.hook("any", alert.to_string()).await.0, 200);
-    let delivery = ended(&belfry.doors, "alerts").await;
+    let delivery = belfry.doors.ended("alerts").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"done".into(), &2.into()),
@@ -144,7 +136,7 @@ async fn a_call_whose_answer_was_lost_is_not_made_again() {
     stage.dingtalk.post("faults", lost).await;
     let alert = json!({"title": "disk", "labels": {"service": "db"}});
     assert_eq!(belfry.doors.hook("any", alert.to_string()).await.0, 200);
-    let delivery = ended(&belfry.doors, "alerts").await;
+    let delivery = belfry.doors.ended("alerts").await;
     assert_eq!(
         (&delivery["state"], &delivery["attempts"]),
         (&"dead".into(), &1.into()),

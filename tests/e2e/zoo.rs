@@ -1,7 +1,7 @@
 //! Every guest of the zoo ends as it must, its neighbour goes on answering, and nothing of the machine is lost to it.
 
 use belfry_tests::zoo::{ANIMALS, Animal, End, table};
-use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, Web, components, wait_for, wait_until};
+use belfry_tests::{Bot, ONCALL, Plugin, Process, Stage, Web, components, wait_until};
 
 fn refused() -> impl Iterator<Item = &'static Animal> {
     ANIMALS.iter().filter(|animal| !animal.runs())
@@ -136,11 +136,7 @@ async fn each_guest_of_the_zoo_ends_as_named_and_leaves_the_machine_as_it_was() 
 
 async fn ends_as_named(stage: &Stage, belfry: &Process, animal: &Animal) {
     let name = animal.name;
-    let delivery = wait_for(&format!("{name} ends"), async || {
-        let delivery = belfry.doors.deliveries(name).await.pop()?;
-        (delivery["state"] != "pending").then_some(delivery)
-    })
-    .await;
+    let delivery = belfry.doors.ended(name).await;
     match animal.end {
         End::Dead(expected) => {
             let reason = delivery["reason"].as_str().unwrap_or_default();

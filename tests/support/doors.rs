@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use crate::wait_for;
+
 /// The addresses of a running belfry, with a client for them.
 #[derive(Debug, Clone)]
 pub struct Doors {
@@ -72,6 +74,15 @@ impl Doors {
             .filter(|delivery| delivery["plugin"] == plugin)
             .cloned()
             .collect()
+    }
+
+    /// How the oldest delivery to a plugin ended.
+    pub async fn ended(&self, plugin: &str) -> Value {
+        wait_for(&format!("the delivery to {plugin} ends"), async || {
+            let delivery = self.deliveries(plugin).await.pop()?;
+            (delivery["state"] != "pending").then_some(delivery)
+        })
+        .await
     }
 
     /// The digest of an active plugin.
