@@ -7,22 +7,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use cel::{Env, ExecutionError, IdedExpr};
 use serde_json::Value;
 
 use crate::event::Facts;
 
+use self::shape::{Shape, Weight};
+
+pub(super) use self::pin::{Pin, Rest};
+
+mod pin;
+mod shape;
+
 /// Bytes of an expression.
 const MAX_SOURCE: usize = 2_000;
-/// Operators, fields and values of an expression, after its macros are written out.
-const MAX_NODES: u32 = 800;
-/// How deep they may stand in each other: evaluation calls itself that often.
-const MAX_DEPTH: u32 = 64;
-/// How deep `all`, `exists`, `map` and their like may stand in each other.
-const MAX_LOOPS: u32 = 2;
-/// Steps that one evaluation may take at worst, see [`Shape::work`].
-const MAX_WORK: u128 = 1 << 30;
 
 /// Built once: it holds every function of the language.
 static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -35,7 +33,7 @@ struct Compiled {
     source: String,
     program: cel::Program,
     shape: Shape,
-    pinned: Option<(String, String)>,
+    pin: Option<Pin>,
     reads: Vec<Vec<String>>,
 }
 
@@ -89,19 +87,12 @@ impl FromStr for Condition {
             let first = text.lines().next().unwrap_or_default();
             ConditionError::Syntax(first.trim_start_matches("ERROR: <input>:").to_owned())
         })?;
-        let mut shape = Shape::default();
         let mut reads = BTreeSet::new();
-        shape.measure(program.expression(), 1, 0, &mut reads);
-        within("parts", shape.nodes as usize, MAX_NODES as usize)?;
-        within("levels", shape.depth as usize, MAX_DEPTH as usize)?;
-        within(
-            "loops in each other",
-            shape.loops as usize,
-            MAX_LOOPS as usize,
-        )?;
+        let shape = Shape::of(program.expression(), &mut reads);
+        shape.check()?;
         Ok(Self(Arc::new(Compiled {
             source: source.to_owned(),
-            pinned: pinned(program.expression()),
+            pin: Pin::of(program.expression(), shape),
             program,
             shape,
             reads: reads.into_iter().collect(),
@@ -148,9 +139,10 @@ impl<'a> Subject<'a> {
             context
                 .add_variable("event", self.facts.as_json())
                 .map_err(|_| "the event cannot be shown to conditions".to_owned())?;
-            let mut weight = Weight::default();
-            weight.add(self.facts.as_json());
-            Ok(Seen { context, weight })
+            Ok(Seen {
+                context,
+                weight: Weight::of(self.facts.as_json()),
+            })
         });
         seen.as_ref().map_err(Clone::clone)
     }
@@ -159,11 +151,25 @@ impl<'a> Subject<'a> {
 impl Condition {
     /// Whether the condition holds; the error says why it could not be evaluated, which counts as no.
     pub fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
+        self.evaluate(self.0.program.expression(), self.0.shape, subject)
+    }
+
+    /// What [`Condition::holds`] says of an event for which its pin is known to hold.
+    pub(super) fn rest_holds(&self, rest: &Rest, subject: &Subject<'_>) -> Result<bool, String> {
+        self.evaluate(&rest.expression, rest.shape, subject)
+    }
+
+    fn evaluate(
+        &self,
+        expression: &IdedExpr,
+        shape: Shape,
+        subject: &Subject<'_>,
+    ) -> Result<bool, String> {
         let seen = subject.seen()?;
-        if self.0.shape.work(seen.weight) > MAX_WORK {
+        if !shape.bears(seen.weight) {
             return Err("the event is too large for this expression".to_owned());
         }
-        let evaluate = AssertUnwindSafe(|| self.0.program.execute(&seen.context));
+        let evaluate = AssertUnwindSafe(|| cel::Value::resolve(expression, &seen.context));
         match catch_unwind(evaluate) {
             Ok(Ok(cel::Value::Bool(holds))) => Ok(holds),
             Ok(Ok(other)) => Err(format!(
@@ -175,10 +181,9 @@ impl Condition {
         }
     }
 
-    /// A field of the event and the one text that it must equal for the condition to hold: what an index can look up.
-    pub(super) fn pinned(&self) -> Option<(&str, &str)> {
-        let (field, text) = self.0.pinned.as_ref()?;
-        Some((field, text))
+    /// What an index can look up of it.
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        self.0.pin.as_ref()
     }
 
     /// The fields of the event that the condition names, with what they are in this event.
@@ -220,196 +225,6 @@ impl Condition {
             _ => "a value does not fit the expression".to_owned(),
         }
     }
-}
-
-/// How large an event is to a condition.
-#[derive(Debug, Clone, Copy, Default)]
-struct Weight {
-    bytes: u64,
-    longest: u64,
-}
-
-impl Weight {
-    fn add(&mut self, value: &Value) {
-        self.bytes += 8;
-        match value {
-            Value::String(text) => self.bytes += text.len() as u64,
-            Value::Array(items) => {
-                self.longest = self.longest.max(items.len() as u64);
-                items.iter().for_each(|item| self.add(item));
-            }
-            Value::Object(entries) => {
-                self.longest = self.longest.max(entries.len() as u64);
-                for (key, value) in entries {
-                    self.bytes += key.len() as u64;
-                    self.add(value);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-}
-
-/// What an evaluation can cost.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    nodes: u32,
-    depth: u32,
-    loops: u32,
-    /// Places that put values together: sums, and what lists and maps are written of unless it is literal.
-    joints: u64,
-    /// Literals that lists and maps are written of.
-    literals: u64,
-}
-
-impl Shape {
-    /// The steps of an evaluation at worst: each part may touch everything that the joints can build up, once for each
-    /// turn of the loops around it.
-    fn work(&self, weight: Weight) -> u128 {
-        let joints = u128::from(self.joints + 1);
-        let bytes = u128::from(weight.bytes) + MAX_SOURCE as u128;
-        let turns = u128::from(weight.longest.max(1)) * joints + u128::from(self.literals);
-        u128::from(self.nodes)
-            .saturating_mul(bytes)
-            .saturating_mul(joints)
-            .saturating_mul(turns.saturating_pow(self.loops))
-    }
-
-    fn element(&mut self, element: &IdedExpr) {
-        if matches!(element.expr, Expr::Literal(_)) {
-            self.literals += 1;
-        } else {
-            self.joints += 1;
-        }
-    }
-
-    /// Walks the tree; notes the fields of the event that are read on the way.
-    fn measure(
-        &mut self,
-        expression: &IdedExpr,
-        depth: u32,
-        loops: u32,
-        reads: &mut BTreeSet<Vec<String>>,
-    ) {
-        let path = path(expression).unwrap_or_default();
-        let length = u32::try_from(path.len().max(1)).unwrap_or(u32::MAX);
-        self.nodes = self.nodes.saturating_add(length);
-        self.depth = self.depth.max(depth.saturating_add(length - 1));
-        self.loops = self.loops.max(loops);
-        if let [_event, fields @ ..] = path.as_slice()
-            && !fields.is_empty()
-        {
-            reads.insert(fields.to_vec());
-            return;
-        }
-        let mut inner: Vec<&IdedExpr> = Vec::new();
-        let mut looped: Vec<&IdedExpr> = Vec::new();
-        match &expression.expr {
-            Expr::Call(call) => {
-                inner.extend(call.target.as_deref());
-                inner.extend(&call.args);
-                self.joints += u64::from(call.func_name == operators::ADD);
-            }
-            Expr::Select(select) => inner.push(&select.operand),
-            Expr::List(list) => {
-                list.elements
-                    .iter()
-                    .for_each(|element| self.element(element));
-                inner.extend(&list.elements);
-            }
-            Expr::Map(map) => {
-                for entry in &map.entries {
-                    inner.extend(parts(&entry.expr));
-                }
-                inner.iter().for_each(|element| self.element(element));
-            }
-            Expr::Struct(structure) => {
-                for entry in &structure.entries {
-                    inner.extend(parts(&entry.expr));
-                }
-                inner.iter().for_each(|element| self.element(element));
-            }
-            Expr::Comprehension(comprehension) => {
-                inner = vec![
-                    &comprehension.iter_range,
-                    &comprehension.accu_init,
-                    &comprehension.result,
-                ];
-                looped = vec![&comprehension.loop_cond, &comprehension.loop_step];
-            }
-            Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
-        }
-        for part in inner {
-            self.measure(part, depth + 1, loops, reads);
-        }
-        for part in looped {
-            self.measure(part, depth + 1, loops + 1, reads);
-        }
-    }
-}
-
-/// What an entry of a map or a structure is made of.
-fn parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
-    match entry {
-        EntryExpr::StructField(field) => vec![&field.value],
-        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-    }
-}
-
-/// The path that an expression such as `event.labels["team"]` spells.
-fn path(expression: &IdedExpr) -> Option<Vec<String>> {
-    match &expression.expr {
-        Expr::Ident(name) if name == "event" => Some(vec![name.clone()]),
-        Expr::Select(select) => {
-            let mut path = path(&select.operand)?;
-            path.push(select.field.clone());
-            Some(path)
-        }
-        Expr::Call(call) if call.func_name == operators::INDEX && call.target.is_none() => {
-            let [of, at] = call.args.as_slice() else {
-                return None;
-            };
-            let mut path = path(of)?;
-            path.push(text(at)?.to_owned());
-            Some(path)
-        }
-        _ => None,
-    }
-}
-
-fn text(expression: &IdedExpr) -> Option<&str> {
-    match &expression.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
-}
-
-/// A part `event.FIELD == "text"` without which the whole cannot hold.
-fn pinned(expression: &IdedExpr) -> Option<(String, String)> {
-    let Expr::Call(call) = &expression.expr else {
-        return None;
-    };
-    if call.func_name == operators::LOGICAL_AND {
-        return call.args.iter().find_map(pinned);
-    }
-    let [left, right] = call.args.as_slice() else {
-        return None;
-    };
-    if call.func_name != operators::EQUALS {
-        return None;
-    }
-    let field = |side: &IdedExpr| match &side.expr {
-        Expr::Select(select) if !select.test => {
-            let is_event = matches!(&select.operand.expr, Expr::Ident(name) if name == "event");
-            is_event.then(|| select.field.clone())
-        }
-        _ => None,
-    };
-    let (field, text) = match (field(left), text(right)) {
-        (Some(field), Some(text)) => (field, text),
-        _ => (field(right)?, text(left)?),
-    };
-    Some((field, text.to_owned()))
 }
 
 #[cfg(test)]

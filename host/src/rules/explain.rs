@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Rule, Rules, Ruling, Standing, Subject};
+use super::{Open, Rule, Rules, Ruling, Standing, Subject};
 use crate::clock::UnixMs;
 use crate::event::{Facts, Kind};
 use crate::ids::{AppName, PluginName};
@@ -164,7 +164,7 @@ fn reason(rule: &Rule, app: &AppName, subject: &Subject<'_>, now: UnixMs) -> Rea
     if !rule.events.iter().any(|wanted| wanted.covers(facts)) {
         return Reason::NotSubscribed;
     }
-    match rule.decide(subject, now) {
+    match rule.decide(Open::Condition, subject, now) {
         Ruling::Gets => Reason::Gets,
         Ruling::OutsideHours(hours) => Reason::OutsideHours {
             hours: hours.to_string(),

@@ -135,6 +135,8 @@ fn the_index_leaves_out_none_that_the_rules_would_choose() {
         Some("event.process_code == 'PROC-1'"),
         Some("'PROC-2' == event.process_code && event.type == 'start'"),
         Some("event.result == 'agree' || event.process_code == 'PROC-2'"),
+        Some("event.process_code == 'PROC-1' && event.result == 'refuse'"),
+        Some("event.nothing > 3 && event.process_code == 'PROC-1'"),
         Some("event.nothing == 'x'"),
         Some("event.event_type == 'check_in'"),
     ];

@@ -138,7 +138,9 @@ fn an_equation_that_the_whole_depends_on_is_found() {
         ("event.sender_is_admin", None),
     ] {
         let condition: Condition = text.parse().unwrap();
-        assert_eq!(condition.pinned(), expected, "{text}");
+        let pin = condition.pin();
+        let found = pin.map(|pin| (pin.field.as_str(), pin.text.as_str()));
+        assert_eq!(found, expected, "{text}");
     }
 }
 
@@ -152,4 +154,51 @@ fn a_false_part_decides_even_beside_a_part_that_fails() {
     ] {
         assert_eq!(holds(text, &facts), Ok(false), "{text}");
     }
+}
+
+#[test]
+fn what_is_left_beside_the_equation_says_the_same() {
+    for (text, is_alone) in [
+        ("event.type == 'start'", true),
+        ("event.type == 'start' && event.title == 'geheim'", false),
+        ("event.title == 'geheim' && event.nothing > 3", false),
+        ("event.nothing > 3 && event.type == 'start'", false),
+        ("event.type == 'start' && 1 + 1", false),
+        (
+            "(1 < 2 && event.type == 'start') && event.title.size() == 6",
+            false,
+        ),
+        (
+            "'x' in event.title && (event.type == 'start' && 1 > 2)",
+            false,
+        ),
+        (
+            "event.nothing.size() == 0 && event.type == 'start' && 1 > 2",
+            false,
+        ),
+    ] {
+        let condition: Condition = text.parse().unwrap();
+        let rest = condition.pin().unwrap().rest.as_ref();
+        assert_eq!(rest.is_none(), is_alone, "{text}");
+        let facts = facts(STARTED);
+        let subject = Subject::new(&facts);
+        // Why it fails may be said in other words.
+        assert_eq!(
+            rest.map_or(Ok(true), |rest| condition.rest_holds(rest, &subject))
+                .ok(),
+            condition.holds(&subject).ok(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn conditions_of_one_form_leave_the_same() {
+    let left = |text: &str| {
+        let condition: Condition = text.parse().unwrap();
+        condition.pin().unwrap().rest.clone().unwrap()
+    };
+    let first = left("event.process_code == 'P' && event.type == 'finish'");
+    assert!(first == left("event.process_code == 'another' && event.type == 'finish'"));
+    assert!(first != left("event.process_code == 'P' && event.type == 'start'"));
 }
