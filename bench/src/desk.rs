@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use belfry::attempt::LastTrouble;
 use belfry::config::Grant;
 use belfry::effect::{Begin, Recorder, Source};
-use belfry::engine::{Halted, Task};
+use belfry::engine::{Carrier, Halted, Task};
 use belfry::event::{Envelope, Subject};
 use belfry::ids::{DeliveryId, PluginDigest};
 use belfry::journal::{Effects, Journal, MemoryJournal, Schedule};
@@ -69,7 +69,7 @@ impl Desk {
             trouble: LastTrouble::default(),
             settings: Arc::clone(&self.settings),
             source: Source::Recorded(Arc::clone(&recorder)),
-            outbound: self.outbound.clone(),
+            outbound: Carrier::new(self.outbound.clone()),
             halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ use crate::meter::{self, Metric};
 use crate::{clock, config};
 
 pub use self::http::Http;
-pub use self::outbound::Outbound;
+pub use self::outbound::{Carrier, Outbound};
 pub use self::slices::TICK;
 pub use self::state::{Exhausted, Halted, State, Task};
 
@@ -189,6 +190,7 @@ impl Sandbox {
     ) -> impl Future<Output = Result<T, Outcome>> {
         // Before anything is awaited: what waits has the pointer to the store and not the state itself.
         let turn = Arc::new(Turn::new(&self.ticks));
+        let carrier = state.task().map(|task| task.outbound.clone());
         let mut store = self.store(state, Arc::clone(&turn));
         async move {
             // An exhausted pool would be an error, not a wait. A plugin that describes itself takes no place from attempts.
@@ -204,9 +206,13 @@ impl Sandbox {
             store.data_mut().begin(clock::instant());
             let ended = {
                 let mut work = pin!(work(&mut store));
-                let turns = poll_fn(|context| {
+                let mut guest = |context: &mut Context<'_>| {
                     turn.begin();
                     work.as_mut().poll(context)
+                };
+                let turns = poll_fn(|context| match &carrier {
+                    Some(carrier) => carrier.poll(context, &mut guest),
+                    None => guest(context),
                 });
                 tokio::time::timeout(wall, turns).await
             };

@@ -14,7 +14,7 @@ use url::Url;
 use crate::attempt::{LastTrouble, Outcome};
 use crate::clock::UnixMs;
 use crate::effect::Source;
-use crate::engine::{Halted, Task};
+use crate::engine::{Carrier, Halted, Task};
 use crate::event::{Content, Envelope, Origin};
 use crate::ids::PluginName;
 use crate::journal::{DeliveryRecord, EventRecord, MemoryJournal, Schedule};
@@ -130,7 +130,7 @@ pub async fn dry_run(
         settings: plugin.config(),
         trouble: LastTrouble::default(),
         source: Source::Given(Arc::clone(&rehearsal) as _),
-        outbound: TaskTracker::new(),
+        outbound: Carrier::new(TaskTracker::new()),
         halted: Halted::default(),
         awaits_dingtalk: AtomicBool::new(false),
     };

@@ -12,7 +12,7 @@ use crate::attempt::{LastTrouble, Outcome};
 use crate::clock::{self, UnixMs};
 use crate::dispatch::Run;
 use crate::effect::{self, Begin, Recorder, Retried, Source};
-use crate::engine::{Halted, Task};
+use crate::engine::{Carrier, Halted, Task};
 use crate::event::Content;
 use crate::ids::{PluginDigest, PluginName};
 use crate::ingress::wants_results;
@@ -105,7 +105,7 @@ impl Run for Runner {
             trouble: LastTrouble::default(),
             settings: plugin.config(),
             source: Source::Recorded(Arc::clone(&recorder)),
-            outbound: self.outbound.clone(),
+            outbound: Carrier::new(self.outbound.clone()),
             halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),
         };

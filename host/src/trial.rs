@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::attempt::LastTrouble;
 use crate::config::{self, Config, Grant};
 use crate::effect::Source;
-use crate::engine::{Halted, Sandbox, Task};
+use crate::engine::{Carrier, Halted, Sandbox, Task};
 use crate::event::{Content, Envelope};
 use crate::ids::EventId;
 use crate::journal::{MemoryJournal, Schedule};
@@ -120,7 +120,7 @@ pub async fn run(
             notices: None,
             trouble: LastTrouble::default(),
             source: Source::Given(Arc::clone(&page) as _),
-            outbound: TaskTracker::new(),
+            outbound: Carrier::new(TaskTracker::new()),
             egress: plugin.egress(),
             halted: Halted::default(),
             awaits_dingtalk: AtomicBool::new(false),

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dingtalk::Client;
-use tokio_util::task::TaskTracker;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::http::Http;
+use super::outbound::Carrier;
 use super::wasi::virtual_context;
 use super::words::LastWords;
 use crate::attempt::{Budget, LastTrouble};
@@ -73,8 +73,8 @@ pub struct Task {
     pub trouble: LastTrouble,
     /// Where answers of host calls come from.
     pub source: Source,
-    /// Runs what must not be cut in half when the guest goes away.
-    pub outbound: TaskTracker,
+    /// Carries what must not be cut in half when the guest goes away.
+    pub outbound: Carrier,
     /// What a call under way found out that ends the attempt.
     pub halted: Halted,
     /// Whether the guest waits for DingTalk; stays set if it is ended meanwhile.

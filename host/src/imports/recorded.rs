@@ -258,7 +258,7 @@ impl Call {
         F: Future<Output = A> + Send + 'static,
     {
         let recorder = Arc::clone(recorder);
-        let tracker = self.task.outbound.clone();
+        let carrier = self.task.outbound.clone();
         let policy = self.task.grant.policy(self.function);
         let carried = async move {
             let _busy = recorder.busy()?;
@@ -292,7 +292,7 @@ impl Call {
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
         };
-        Ok(Outbound::new(&tracker, carried).await?)
+        Ok(Outbound::new(&carrier, carried).await?)
     }
 
     /// Records the end of a write that is not made.

@@ -95,7 +95,7 @@ impl Call {
         if let Err(error) = own.check() {
             return self.keep(&recorder, place, None, Err(O::to_guest(&error)));
         }
-        let tracker = self.task.outbound.clone();
+        let carrier = self.task.outbound.clone();
         // The store makes it whether or not the guest lives to see that, so what belongs to it goes on as well.
         let changed = async move {
             let _busy = recorder.busy()?;
@@ -123,7 +123,7 @@ impl Call {
             recorder.joined(joined, answer.fate);
             Ok(told)
         };
-        Ok(Outbound::new(&tracker, changed).await?)
+        Ok(Outbound::new(&carrier, changed).await?)
     }
 }
 
