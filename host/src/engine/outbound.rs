@@ -221,7 +221,7 @@ mod tests {
                 assert_eq!(attempt(&carrier, call).await, (7, 2));
             }
         };
-        tokio::spawn(task).await.unwrap();
+        TaskTracker::new().spawn(task).await.unwrap();
     }
 
     #[tokio::test]
@@ -236,7 +236,7 @@ mod tests {
                 let _ = told.send("ended");
             });
             let short = Duration::from_millis(5);
-            let gave_up = tokio::spawn({
+            let gave_up = TaskTracker::new().spawn({
                 let carrier = carrier.clone();
                 async move {
                     if in_an_attempt {
@@ -260,7 +260,7 @@ mod tests {
     async fn a_call_that_another_task_awaits_is_left_to_it() {
         let carrier = Carrier::new(TaskTracker::new());
         let (answer, asked) = oneshot::channel();
-        let other = tokio::spawn(Outbound::new(&carrier, asked));
+        let other = TaskTracker::new().spawn(Outbound::new(&carrier, asked));
         let guest = async {
             for _ in 0..5 {
                 tokio::task::yield_now().await;
