@@ -183,7 +183,7 @@ impl robot::Host for AnsweredRobot<'_> {
             recorder.end(place, Function::RobotReply, answer).await;
             Ok::<_, belfry::effect::Halt>(())
         };
-        Outbound::new(&task.outbound, call).await?;
+        Outbound::new(task.outbound.clone(), call).await?;
         Ok(Ok(()))
     }
 

@@ -14,9 +14,11 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Who carries the calls of one guest to their end: its attempt, and when that is over a task of the host. Clones are the
 /// same one.
 #[derive(Clone)]
-pub struct Carrier {
+pub struct Carrier(Arc<Carried>);
+
+struct Carried {
     tasks: TaskTracker,
-    call: Arc<Mutex<Place>>,
+    call: Mutex<Place>,
 }
 
 /// Where the attempt has a call that its guest waits for.
@@ -33,10 +35,10 @@ enum Place {
 impl Carrier {
     /// One whose tasks are those of `tasks`.
     pub fn new(tasks: TaskTracker) -> Self {
-        Self {
+        Self(Arc::new(Carried {
             tasks,
-            call: Arc::default(),
-        }
+            call: Mutex::default(),
+        }))
     }
 
     /// Polls a guest, and in its place the call that it waits for: on the stack of the thread, which is in the caches, and
@@ -93,7 +95,7 @@ impl Carrier {
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
-        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,10 +121,10 @@ enum Stage<T> {
 
 impl<T: Send + 'static> Outbound<T> {
     /// Prepares a call; nothing happens before it is awaited.
-    pub fn new(carrier: &Carrier, call: impl Future<Output = T> + Send + 'static) -> Self {
+    pub fn new(carrier: Carrier, call: impl Future<Output = T> + Send + 'static) -> Self {
         Self {
             stage: Stage::New(Box::pin(call)),
-            carrier: carrier.clone(),
+            carrier,
         }
     }
 }
@@ -167,7 +169,7 @@ impl<T: Send + 'static> Drop for Outbound<T> {
         };
         // Without a runtime the process is at its end, and the journal knows that the attempt is not.
         if let Ok(runtime) = Handle::try_current() {
-            self.carrier.tasks.spawn_on(rest, &runtime);
+            self.carrier.0.tasks.spawn_on(rest, &runtime);
         }
     }
 }
@@ -198,9 +200,9 @@ mod tests {
     async fn a_call_that_is_awaited_answers() {
         let tasks = TaskTracker::new();
         let carrier = Carrier::new(tasks.clone());
-        assert_eq!(Outbound::new(&carrier, async { 7 }).await, 7);
+        assert_eq!(Outbound::new(carrier.clone(), async { 7 }).await, 7);
         assert_eq!(
-            attempt(&carrier, Outbound::new(&carrier, async { 7 })).await,
+            attempt(&carrier, Outbound::new(carrier.clone(), async { 7 })).await,
             (7, 1)
         );
         assert!(tasks.is_empty());
@@ -212,7 +214,7 @@ mod tests {
         let task = async {
             let carrier = Carrier::new(TaskTracker::new());
             for _ in 0..2 {
-                let call = Outbound::new(&carrier, async {
+                let call = Outbound::new(carrier.clone(), async {
                     for _ in 0..5 {
                         tokio::task::yield_now().await;
                     }
@@ -231,7 +233,7 @@ mod tests {
             let carrier = Carrier::new(tasks.clone());
             let (answer, asked) = oneshot::channel::<()>();
             let (told, ended) = oneshot::channel();
-            let call = Outbound::new(&carrier, async move {
+            let call = Outbound::new(carrier.clone(), async move {
                 let _ = asked.await;
                 let _ = told.send("ended");
             });
@@ -260,7 +262,7 @@ mod tests {
     async fn a_call_that_another_task_awaits_is_left_to_it() {
         let carrier = Carrier::new(TaskTracker::new());
         let (answer, asked) = oneshot::channel();
-        let other = TaskTracker::new().spawn(Outbound::new(&carrier, asked));
+        let other = TaskTracker::new().spawn(Outbound::new(carrier.clone(), asked));
         let guest = async {
             for _ in 0..5 {
                 tokio::task::yield_now().await;
@@ -276,7 +278,7 @@ mod tests {
     async fn a_call_that_never_began_is_not_made() {
         let tasks = TaskTracker::new();
         let (told, ended) = oneshot::channel();
-        drop(Outbound::new(&Carrier::new(tasks.clone()), async move {
+        drop(Outbound::new(Carrier::new(tasks.clone()), async move {
             let _ = told.send(());
         }));
         assert!(tasks.is_empty());

@@ -292,7 +292,7 @@ impl Call {
             recorder.end(place, self.function, answer(&told)).await;
             Ok::<A, Halt>(told)
         };
-        Ok(Outbound::new(&carrier, carried).await?)
+        Ok(Outbound::new(carrier, carried).await?)
     }
 
     /// Records the end of a write that is not made.

@@ -123,7 +123,7 @@ impl Call {
             recorder.joined(joined, answer.fate);
             Ok(told)
         };
-        Ok(Outbound::new(&carrier, changed).await?)
+        Ok(Outbound::new(carrier, changed).await?)
     }
 }
 
