@@ -14,9 +14,9 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Who carries the calls of one guest to their end: its attempt, and when that is over a task of the host. Clones are the
 /// same one.
 #[derive(Clone)]
-pub struct Carrier(Arc<Carried>);
+pub struct Carrier(Arc<Shared>);
 
-struct Carried {
+struct Shared {
     tasks: TaskTracker,
     call: Mutex<Place>,
 }
@@ -35,7 +35,7 @@ enum Place {
 impl Carrier {
     /// One whose tasks are those of `tasks`.
     pub fn new(tasks: TaskTracker) -> Self {
-        Self(Arc::new(Carried {
+        Self(Arc::new(Shared {
             tasks,
             call: Mutex::default(),
         }))
