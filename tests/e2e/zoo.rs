@@ -64,7 +64,7 @@ async fn what_cannot_be_a_plugin_is_refused_by_name_while_the_neighbour_answers(
     neighbour_answers(&stage, "hello").await;
     let (status, report) = reload.await;
     assert_eq!(status, 422, "{report}");
-    // Said by the reload that came first: this one or the watch's, whose slow compilation may have come to its end by now.
+    // The reload that came first says why, this one or the watch's: a slow compilation may have come to its end since.
     let reasons = wait_for("all are refused", async || {
         let reasons = reasons(&belfry.log());
         let all = refused().all(|animal| reasons.contains_key(animal.name));
@@ -75,11 +75,20 @@ async fn what_cannot_be_a_plugin_is_refused_by_name_while_the_neighbour_answers(
         let End::Refused(expected) = animal.end else {
             continue;
         };
+        let list = report["refused"].as_array().unwrap();
+        let is_told = list.iter().any(|entry| entry["subject"] == animal.name);
+        assert!(
+            is_told || animal.name == "slow-to-compile",
+            "{}: it was loaded",
+            animal.name
+        );
         let reason = &reasons[animal.name];
         assert!(reason.contains(expected), "{}: {reason}", animal.name);
         assert!(reason.len() < 2_000, "{}: {reason}", animal.name);
     }
     neighbour_answers(&stage, "still there?").await;
+    belfry.terminate();
+    assert_eq!(belfry.end().await.0, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
