@@ -365,7 +365,8 @@ impl Journal for MemoryJournal {
         id: &DeliveryId,
         entries: Vec<Record>,
     ) -> Result<(), JournalError> {
-        self.record(id, entries).await
+        self.inner().record(id, entries);
+        Ok(())
     }
 
     fn join(&self, id: &DeliveryId, before: Vec<Record>, call: Effect) -> Box<dyn Join> {
