@@ -1,6 +1,6 @@
 //! How an attempt ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Which of its budgets an attempt used up.
@@ -60,9 +60,9 @@ pub enum Trouble {
     Down,
 }
 
-/// The trouble that the last call of an attempt had. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct LastTrouble(Arc<Mutex<Option<Trouble>>>);
+/// The trouble that the last call of an attempt had.
+#[derive(Debug, Default)]
+pub struct LastTrouble(Mutex<Option<Trouble>>);
 
 impl LastTrouble {
     /// Notes what became of a call; `None` for one that DingTalk answered.

@@ -202,8 +202,7 @@ impl Sandbox {
             let _place = places.acquire().await.map_err(|error| Outcome::HostFault {
                 reason: error.to_string(),
             })?;
-            let wall = store.data().wall();
-            store.data_mut().begin(clock::instant());
+            let deadline = store.data_mut().begin(clock::instant());
             let ended = {
                 let mut work = pin!(work(&mut store));
                 let mut guest = |context: &mut Context<'_>| {
@@ -214,7 +213,7 @@ impl Sandbox {
                     Some(carrier) => carrier.poll(context, &mut guest),
                     None => guest(context),
                 });
-                tokio::time::timeout(wall, turns).await
+                tokio::time::timeout_at(deadline.into(), turns).await
             };
             let budget = match ended {
                 Ok(Ok(value)) => return Ok(value),

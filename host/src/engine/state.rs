@@ -30,9 +30,9 @@ use crate::kv::Kv;
 pub struct Exhausted(pub Budget);
 
 /// What ends an attempt, found out where nothing can end it: beside the guest, which hears of its call only that it failed.
-/// The next call of the guest, or its end, is then the end of the attempt. Clones share it.
-#[derive(Clone, Default)]
-pub struct Halted(Arc<Mutex<Option<wasmtime::Error>>>);
+/// The next call of the guest, or its end, is then the end of the attempt.
+#[derive(Default)]
+pub struct Halted(Mutex<Option<wasmtime::Error>>);
 
 impl Halted {
     /// Ends the attempt; the first reason is kept.
@@ -85,8 +85,8 @@ pub struct Task {
 pub struct State {
     plugin: PluginName,
     limits: Limits,
-    /// Made when the guest first asks it for anything: most small guests never do.
-    wasi: Option<Wasi>,
+    /// Made when the guest first asks it for anything: most small guests never do. It is half as large as all the rest.
+    wasi: Option<Box<Wasi>>,
     pub(super) table: ResourceTable,
     pub(super) http: Http,
     used: Used,
@@ -172,8 +172,9 @@ impl State {
         self.deadline
     }
 
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.deadline = Some(now + self.limits.wall);
+    /// Begins the attempt; answers with when it ends at the latest.
+    pub(super) fn begin(&mut self, now: Instant) -> Instant {
+        *self.deadline.insert(now + self.wall())
     }
 
     /// The delivery, if there is one; counts nothing.
@@ -203,7 +204,7 @@ impl State {
     }
 
     /// How much time may pass.
-    pub(super) fn wall(&self) -> Duration {
+    fn wall(&self) -> Duration {
         if self.is_describing() {
             self.limits.describe
         } else {
@@ -306,10 +307,10 @@ impl WasiView for State {
             });
             let (printed, last_words) = (self.limits.printed_bytes, LastWords::default());
             let context = virtual_context(&self.plugin, seed, now, printed, &last_words);
-            Wasi {
+            Box::new(Wasi {
                 context,
                 last_words,
-            }
+            })
         };
         WasiCtxView {
             ctx: &mut self.wasi.get_or_insert_with(make).context,
