@@ -1,24 +1,29 @@
 //! What a host call is given and what comes of it, as it is recorded and compared.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 /// Longer arguments are kept as their digest only: enough to compare them, too little to show them.
 const MAX_ARGUMENTS: usize = 64 << 10;
 
-/// A JSON text of a plugin or of DingTalk. It may be a message, so nothing prints it by the way.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(Arc<String>);
+/// A JSON text of a plugin or of DingTalk. It may be a message, so nothing prints it by the way. Short ones, as most answers
+/// are, lie where it lies.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Json(SmolStr);
 
 impl Json {
     /// Takes a JSON text.
-    pub fn new(text: impl Into<String>) -> Self {
-        // Not `Arc<str>`, which would copy every text that was just written.
-        Self(Arc::new(text.into()))
+    pub fn new(text: impl Into<SmolStr>) -> Self {
+        Self(text.into())
+    }
+
+    /// Writes a value. It fails if that has a map whose keys are no texts.
+    pub fn of(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::to_string(value).map(Self::new)
     }
 
     /// The text.
@@ -61,7 +66,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// Takes a canonical JSON text.
-    pub fn new(text: String) -> Self {
+    pub fn new(text: &str) -> Self {
         if text.len() <= MAX_ARGUMENTS {
             Self {
                 digest: None,
@@ -69,10 +74,15 @@ impl Arguments {
             }
         } else {
             Self {
-                digest: Some(sha256(&text)),
+                digest: Some(sha256(text)),
                 text: None,
             }
         }
+    }
+
+    /// Writes what was given as canonical JSON; see [`Json::of`].
+    pub fn of(given: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::to_string(given).map(|text| Self::new(&text))
     }
 
     /// Digests a canonical JSON text and keeps another one to show, which leaves out what nobody should see.
@@ -111,14 +121,14 @@ mod tests {
 
     #[test]
     fn arguments_are_equal_if_their_canonical_texts_are() {
-        let text = r#"{"key":"a"}"#.to_owned();
+        let text = r#"{"key":"a"}"#;
         let digested = Arguments {
-            digest: Some(sha256(&text)),
-            text: Some(Json::new(text.clone())),
+            digest: Some(sha256(text)),
+            text: Some(Json::new(text)),
         };
-        assert_eq!(Arguments::new(text.clone()), digested);
-        assert_ne!(Arguments::new(r#"{"key":"b"}"#.to_owned()), digested);
-        let long = |last: char| Arguments::new("x".repeat(MAX_ARGUMENTS) + &last.to_string());
+        assert_eq!(Arguments::new(text), digested);
+        assert_ne!(Arguments::new(r#"{"key":"b"}"#), digested);
+        let long = |last: char| Arguments::new(&("x".repeat(MAX_ARGUMENTS) + &last.to_string()));
         assert!(long('a').text.is_none());
         assert_eq!(long('a'), long('a'));
         assert_ne!(long('a'), long('b'));

@@ -152,7 +152,7 @@ impl robot::Host for AnsweredRobot<'_> {
         mentions: Mentions,
     ) -> wasmtime::Result<Result<(), Error>> {
         let task = self.0.call(Function::RobotReply)?;
-        let arguments = Arguments::new(serde_json::to_string(&(&message, &mentions))?);
+        let arguments = Arguments::of(&(&message, &mentions))?;
         let Subject::Chat(asked) = &task.subject else {
             wasmtime::bail!("the event is no chat message")
         };

@@ -72,7 +72,7 @@ impl Divergence {
             arguments: self.arguments.as_ref(),
             field: self.field.as_deref(),
         };
-        Json::new(serde_json::to_string(&called).unwrap_or_default())
+        Json::of(&called).unwrap_or_default()
     }
 }
 

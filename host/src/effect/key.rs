@@ -1,6 +1,7 @@
 //! Makes the key by which DingTalk recognises a request that it has seen before.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::ids::DeliveryId;
 use crate::journal::Place;
@@ -18,11 +19,8 @@ impl Key {
         hash.update(place.number.to_be_bytes());
         hash.update(delivery.plugin.as_str());
         let digest = hash.finalize();
-        let digits = digest[..16]
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-        Self(digits.map(char::from).collect())
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        Self(Uuid::from_bytes(first).simple().to_string())
     }
 
     /// The digits.

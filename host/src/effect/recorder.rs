@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use super::busy::{Busy, UnderWay};
 use super::{Begin, Cursor, Divergence, Key, Next};
 use crate::call::{Answer, Arguments, Fate, Json};
@@ -77,7 +79,7 @@ struct State {
     has_calls: bool,
     is_closed: bool,
     /// The writes to the outside that were done.
-    done: Vec<(Function, Json)>,
+    done: SmallVec<[(Function, Json); 1]>,
 }
 
 impl Recorder {
@@ -191,21 +193,21 @@ impl Recorder {
 
     /// Records that a write begins. When this returns it may leave.
     pub async fn begin(&self, call: Effect) -> Result<(), Halt> {
-        let mut records = self.waiting();
+        let mut records = self.state().take_waiting();
         records.push(Record::Call(call));
         Ok(self.journal.record(&self.delivery, records).await?)
     }
 
     /// Records what came of a write that was begun.
     pub async fn end(&self, place: Place, function: Function, answer: Answer) {
-        {
+        let mut records = {
             let mut state = self.state();
             state.cursor.answered(answer.fate);
             if answer.fate == Fate::Done {
                 state.done.push((function, answer.text.clone()));
             }
-        }
-        let mut records = self.waiting();
+            state.take_waiting()
+        };
         records.push(Record::End { place, answer });
         self.record_later(records).await;
     }
@@ -279,19 +281,19 @@ impl Recorder {
         }
     }
 
-    fn waiting(&self) -> Vec<Record> {
-        let mut state = self.state();
-        state.has_calls = true;
-        state.passed += state.waiting.len();
-        std::mem::take(&mut state.waiting)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// What waited to be recorded, for whoever records a call with it.
+    fn take_waiting(&mut self) -> Vec<Record> {
+        self.has_calls = true;
+        self.passed += self.waiting.len();
+        std::mem::take(&mut self.waiting)
+    }
+
     fn at(
         &mut self,
         place: Place,

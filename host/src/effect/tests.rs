@@ -13,7 +13,7 @@ const GET: Function = Function::KvGet;
 const SET: Function = Function::KvSet;
 
 fn arguments(text: &str) -> Arguments {
-    Arguments::new(format!("{{\"text\":\"{text}\"}}"))
+    Arguments::new(&format!("{{\"text\":\"{text}\"}}"))
 }
 
 fn answer(fate: Fate, text: &str) -> Answer {

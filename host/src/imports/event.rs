@@ -9,10 +9,10 @@ use super::to_f64;
 use crate::event::{Alert, AlertItem, AlertStatus, Content, Envelope, Timer};
 
 /// An event as guests see it.
-pub fn event(envelope: &Envelope, content: Content) -> wit::Event {
-    let (corp_id, occurred_at) = match &content {
-        Content::Dingtalk(event) => (event.corp_id.clone(), event.occurred_at),
-        Content::Chat(message) => (message.sender_corp_id.clone(), message.created_at),
+pub fn event(envelope: &Envelope, mut content: Content) -> wit::Event {
+    let (corp_id, occurred_at) = match &mut content {
+        Content::Dingtalk(event) => (event.corp_id.take(), event.occurred_at),
+        Content::Chat(message) => (message.sender_corp_id.take(), message.created_at),
         Content::Alert(alert) => (
             None,
             alert

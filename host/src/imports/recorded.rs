@@ -88,7 +88,7 @@ impl State {
         Ok(Call {
             task: self.call(function)?,
             function,
-            arguments: Arguments::new(serde_json::to_string(arguments)?),
+            arguments: Arguments::of(arguments)?,
             place: None,
         })
     }

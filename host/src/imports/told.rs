@@ -97,6 +97,6 @@ pub(super) fn answer<A: Told>(told: &A) -> Answer {
     Answer {
         fate: told.fate(),
         // Keys of maps are all that cannot be JSON, and there are none.
-        text: Json::new(serde_json::to_string(told).unwrap_or_default()),
+        text: Json::of(told).unwrap_or_default(),
     }
 }

@@ -17,7 +17,7 @@ const SEND: Function = Function::ChatSend;
 const OK: Option<Fate> = Some(Fate::Done);
 
 fn arguments(text: &str) -> Arguments {
-    Arguments::new(format!(r#"{{"key":"{text}"}}"#))
+    Arguments::new(&format!(r#"{{"key":"{text}"}}"#))
 }
 
 fn record(run: u32, number: u32, function: Function, text: &str, fate: Option<Fate>) -> Effect {

@@ -75,7 +75,7 @@ fn script(text: &str) -> Script {
 }
 
 fn ask(script: &Script, function: Function) -> Given {
-    script.answer(function, &Arguments::new("{}".to_owned()))
+    script.answer(function, &Arguments::new("{}"))
 }
 
 #[test]

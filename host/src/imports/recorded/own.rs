@@ -140,6 +140,6 @@ where
         Ok(held) if *held || !O::IS_CONDITIONAL => Fate::Done,
         Ok(_) | Err(_) => Fate::Refused,
     };
-    let text = Json::new(serde_json::to_string(&told).unwrap_or_default());
+    let text = Json::of(&told).unwrap_or_default();
     (Answer { fate, text }, told)
 }

@@ -12,7 +12,7 @@ fn call(number: u32, function: Function, answer: Option<Answer>) -> Effect {
         place: Place { run: 0, number },
         function,
         digest: PluginDigest::of(b"plugin"),
-        arguments: Arguments::new(format!("{{\"number\":{number}}}")),
+        arguments: Arguments::new(&format!("{{\"number\":{number}}}")),
         stands_for: None,
         started_at: NOW,
         answer,

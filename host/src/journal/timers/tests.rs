@@ -229,7 +229,7 @@ fn recording(journal: &dyn Both, id: &DeliveryId, number: u32) -> Recording<Time
         place: Place { run: 0, number },
         function: Function::ScheduleSet,
         digest: PluginDigest::of(b"plugin"),
-        arguments: Arguments::new("{}".to_owned()),
+        arguments: Arguments::new("{}"),
         stands_for: None,
         started_at: NOW,
         answer: None,

@@ -212,7 +212,7 @@ impl Model {
                 place: Place { run, number },
                 function: Function::ChatSend,
                 digest: PluginDigest::of(b"plugin"),
-                arguments: Arguments::new("{}".to_owned()),
+                arguments: Arguments::new("{}"),
                 stands_for: None,
                 started_at: NOW,
                 answer: is_answered.then(answer),
