@@ -85,7 +85,8 @@ pub struct Task {
 pub struct State {
     plugin: PluginName,
     limits: Limits,
-    /// Made when the guest first asks it for anything: most small guests never do. It is nearly as large as the rest, and a state is moved.
+    /// Made when the guest first asks it for anything: most small guests never do. It is nearly as large as the rest, and a
+    /// state is moved.
     wasi: Option<Box<Wasi>>,
     pub(super) table: ResourceTable,
     pub(super) http: Http,
