@@ -19,7 +19,7 @@ impl Key {
         hash.update(place.number.to_be_bytes());
         hash.update(delivery.plugin.as_str());
         let digest = hash.finalize();
-        let first = digest.first_chunk().copied().unwrap_or_default();
+        let first = std::array::from_fn(|at| digest[at]);
         Self(Uuid::from_bytes(first).simple().to_string())
     }
 
@@ -33,6 +33,18 @@ impl Key {
 mod tests {
     use super::*;
     use crate::clock;
+    use crate::ids::EventId;
+
+    /// A key that came out differently would let DingTalk do again what an older belfry began.
+    #[test]
+    fn keys_do_not_change_with_belfry() {
+        let delivery = DeliveryId {
+            event: EventId::from_bytes(std::array::from_fn(|at| at as u8)),
+            plugin: "leave".into(),
+        };
+        let key = Key::of(&delivery, Place { run: 1, number: 2 });
+        assert_eq!(key.as_str(), "bbc2d504c2a35165f6fd8213378113ab");
+    }
 
     #[test]
     fn a_key_is_the_same_for_the_same_call_and_for_no_other() {
