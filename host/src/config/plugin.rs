@@ -57,7 +57,7 @@ pub(super) fn plugin(
             Err(error) => section.report("events", line, format!("{error}")),
         }
     }
-    if events.is_empty() {
+    if names.is_empty() {
         section.report(
             "events",
             line,
