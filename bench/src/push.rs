@@ -87,9 +87,7 @@ impl Pusher {
 
     /// Pushes to `host`; each message waits until the answers to the one before were recorded. Says how many.
     async fn push(&mut self, host: SocketAddr, until: Until) -> anyhow::Result<u64> {
-        let mut connection = connect(host).await?;
-        let timestamp = clock::now().0.to_string();
-        let sign = sign(&timestamp);
+        let mut connection = Connection::open(host).await?;
         let start = Instant::now();
         let mut done = 0;
         while match until {
@@ -99,19 +97,7 @@ impl Pusher {
             let text = format!("message {} of {}", self.sent, self.number);
             self.sent += 1;
             let pushed = Instant::now();
-            let message = Message {
-                conversation: &format!("cid-conversation-{}", self.number),
-                text: &text,
-                webhook: Upstream::webhook(self.upstream, self.number),
-            };
-            let request = request(&timestamp, &sign, message.json())?;
-            let response = connection.send_request(request).await?;
-            let status = response.status();
-            response.into_body().collect().await?;
-            ensure!(
-                status.is_success(),
-                "the host answered a message with {status}"
-            );
+            connection.push(&self.message(&text)).await?;
             for _ in 0..self.answers {
                 let call = tokio::time::timeout(PATIENCE, self.calls.recv())
                     .await
@@ -136,28 +122,14 @@ impl Pusher {
         host: SocketAddr,
         pace: Pace,
     ) -> anyhow::Result<Vec<Sample>> {
-        let mut connection = connect(host).await?;
-        let timestamp = clock::now().0.to_string();
-        let sign = sign(&timestamp);
+        let mut connection = Connection::open(host).await?;
         let mut samples = Vec::new();
         let mut at = pace.start;
         while at < pace.end {
             tokio::time::sleep_until(at.into()).await;
             let text = format!("message {} of {}.", self.sent, self.number);
             self.sent += 1;
-            let request = Request::post(format!("/robot/{APP}"))
-                .header("host", "belfry")
-                .header("content-type", "application/json")
-                .header("timestamp", &timestamp)
-                .header("sign", &sign)
-                .body(Full::new(Bytes::from(self.message(&text))))?;
-            let response = connection.send_request(request).await?;
-            let status = response.status();
-            response.into_body().collect().await?;
-            ensure!(
-                status.is_success(),
-                "the host answered a message with {status}"
-            );
+            connection.push(&self.message(&text)).await?;
             let mut sample = Sample {
                 at,
                 took: None,
@@ -182,28 +154,12 @@ impl Pusher {
         std::iter::from_fn(|| self.calls.try_recv().ok()).count()
     }
 
-    fn message(&self, text: &str) -> String {
-        let now = clock::now().0;
-        let (number, sent) = (self.number, self.sent);
-        serde_json::json!({
-            "msgId": format!("msg-{now}-{number}-{sent}"),
-            "conversationId": format!("cid-conversation-{number}"),
-            "conversationType": "2",
-            "conversationTitle": "Operations",
-            "senderStaffId": "alice",
-            "senderNick": "Alice",
-            "senderCorpId": "dingcorp",
-            "isAdmin": false,
-            "robotCode": "dingkey",
-            "chatbotUserId": "robot",
-            "atUsers": [{"dingtalkId": "robot"}],
-            "createAt": now,
-            "msgtype": "text",
-            "text": {"content": text},
-            "sessionWebhook": Upstream::webhook(self.upstream, number),
-            "sessionWebhookExpiredTime": now + 5_400_000,
-        })
-        .to_string()
+    fn message<'a>(&self, text: &'a str) -> Message<'a> {
+        Message {
+            conversation: format!("cid-conversation-{}", self.number),
+            text,
+            webhook: Upstream::webhook(self.upstream, self.number),
+        }
     }
 }
 
@@ -248,19 +204,15 @@ pub(crate) async fn push_words(
     words: &[String],
     pause: Duration,
 ) -> anyhow::Result<()> {
-    let mut connection = connect(host).await?;
-    let timestamp = clock::now().0.to_string();
-    let sign = sign(&timestamp);
+    let mut connection = Connection::open(host).await?;
     for (sent, text) in words.iter().cycle().enumerate() {
         let message = Message {
-            conversation: &format!("cid-words-{sent}"),
+            conversation: format!("cid-words-{sent}"),
             text,
             // No pusher listens there.
             webhook: Upstream::webhook(upstream, usize::MAX),
         };
-        let request = request(&timestamp, &sign, message.json())?;
-        let response = connection.send_request(request).await?;
-        response.into_body().collect().await?;
+        connection.push(&message).await?;
         tokio::time::sleep(pause).await;
     }
     Ok(())
@@ -291,9 +243,7 @@ pub(crate) async fn push_for_acks(
     for _ in 0..senders {
         let left = Arc::clone(&left);
         running.spawn(async move {
-            let mut connection = connect(host).await?;
-            let timestamp = clock::now().0.to_string();
-            let sign = sign(&timestamp);
+            let mut connection = Connection::open(host).await?;
             let mut took = Vec::new();
             let take = |left: usize| left.checked_sub(1);
             while left
@@ -306,19 +256,12 @@ pub(crate) async fn push_for_acks(
                     break;
                 }
                 let message = Message {
-                    conversation: &format!("cid-ack-{}", clock::event_id()),
+                    conversation: format!("cid-ack-{}", clock::event_id()),
                     text: "hello, what is the state of the deployment?",
                     webhook: String::new(),
                 };
-                let request = request(&timestamp, &sign, message.json())?;
                 let pushed = Instant::now();
-                let response = connection.send_request(request).await?;
-                let status = response.status();
-                response.into_body().collect().await?;
-                ensure!(
-                    status.is_success(),
-                    "the host answered a message with {status}"
-                );
+                connection.push(&message).await?;
                 took.push(pushed.elapsed());
             }
             anyhow::Ok(took)
@@ -331,18 +274,9 @@ pub(crate) async fn push_for_acks(
     Ok(all)
 }
 
-fn request(timestamp: &str, sign: &str, body: String) -> anyhow::Result<Request<Full<Bytes>>> {
-    Ok(Request::post(format!("/robot/{APP}"))
-        .header("host", "belfry")
-        .header("content-type", "application/json")
-        .header("timestamp", timestamp)
-        .header("sign", sign)
-        .body(Full::new(Bytes::from(body)))?)
-}
-
 /// A message to the robot.
 struct Message<'a> {
-    conversation: &'a str,
+    conversation: String,
     text: &'a str,
     webhook: String,
 }
@@ -372,15 +306,48 @@ impl Message<'_> {
     }
 }
 
-async fn connect(host: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(host)
-        .await
-        .context("cannot connect to the host")?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends when the sender is dropped.
-    tokio::spawn(connection);
-    Ok(sender)
+/// A connection to a host, over which one message goes after another.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    timestamp: String,
+    sign: String,
+}
+
+impl Connection {
+    async fn open(host: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(host)
+            .await
+            .context("cannot connect to the host")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends when the sender is dropped.
+        tokio::spawn(connection);
+        let timestamp = clock::now().0.to_string();
+        let sign = sign(&timestamp);
+        Ok(Self {
+            sender,
+            timestamp,
+            sign,
+        })
+    }
+
+    /// Pushes a message and waits until it is acknowledged.
+    async fn push(&mut self, message: &Message<'_>) -> anyhow::Result<()> {
+        let request = Request::post(format!("/robot/{APP}"))
+            .header("host", "belfry")
+            .header("content-type", "application/json")
+            .header("timestamp", &self.timestamp)
+            .header("sign", &self.sign)
+            .body(Full::new(Bytes::from(message.json())))?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        response.into_body().collect().await?;
+        ensure!(
+            status.is_success(),
+            "the host answered a message with {status}"
+        );
+        Ok(())
+    }
 }
 
 /// The header `sign` of a robot's push.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::ensure;
 use belfry::clock;
@@ -52,22 +52,12 @@ pub(crate) async fn measure(
     }];
     let config = settings::write(&folder, &listeners, upstream.address(), &plugins)?;
     let program = places.belfry()?;
-    // The first start compiles and fills the cache.
-    drop(Belfry::start(&program, &config, listeners.admin).await?);
-    let mut starts = Vec::new();
-    for _ in 0..rounds.count() {
-        let start = Instant::now();
-        let belfry = Belfry::start(&program, &config, listeners.admin).await?;
-        starts.push(start.elapsed().as_secs_f64() * 1e3);
-        // Killed, not stopped.
-        drop(belfry);
-    }
-    starts.sort_by(f64::total_cmp);
+    let median = Belfry::median_start(&program, &config, listeners.admin, rounds.count()).await?;
     Ok(vec![Line::absolute(
         format!("restart, {finished} finished and {} open", 2 * KEYS),
         Unit::Milliseconds,
         Goal::Below(LIMIT),
-        starts[starts.len() / 2],
+        median,
     )])
 }
 

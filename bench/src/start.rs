@@ -1,7 +1,5 @@
 //! How long `belfry serve` takes to be ready with 20 plugins whose compilation is in the cache.
 
-use std::time::Instant;
-
 use crate::places::Places;
 use crate::process::{Belfry, free_port};
 use crate::report::{Goal, Line, Unit};
@@ -41,20 +39,11 @@ pub(crate) async fn measure(places: &Places, rounds: Rounds) -> anyhow::Result<V
         .collect();
     let config = settings::write(&folder, &listeners, upstream.address(), &plugins)?;
     let program = places.belfry()?;
-    // The first start compiles and fills the cache.
-    drop(Belfry::start(&program, &config, listeners.admin).await?);
-    let mut starts = Vec::new();
-    for _ in 0..rounds.count() {
-        let start = Instant::now();
-        let belfry = Belfry::start(&program, &config, listeners.admin).await?;
-        starts.push(start.elapsed().as_secs_f64() * 1e3);
-        drop(belfry);
-    }
-    starts.sort_by(f64::total_cmp);
+    let median = Belfry::median_start(&program, &config, listeners.admin, rounds.count()).await?;
     Ok(vec![Line::absolute(
         "start with 20 plugins, warm cache",
         Unit::Milliseconds,
         Goal::Below(LIMIT),
-        starts[starts.len() / 2],
+        median,
     )])
 }

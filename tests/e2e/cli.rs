@@ -48,14 +48,13 @@ limits = { memory = "64MB" }
     let checked = belfry(&stage, &["check"]).await;
     assert_eq!(checked.code, Some(1));
     insta::assert_snapshot!(redacted(&stage, &checked.output), @r#"
-    …/bot.toml has 9 problem(s):
+    …/bot.toml has 8 problem(s):
       bot.toml: line 2: server.listen: must be an address such as "127.0.0.1:8700", not "everywhere"
       bot.toml: line 3: server.max-connection: is not a key belfry knows
       bot.toml: line 9: app.acme.app-secret: the environment variable BELFRY_TEST_NO_SUCH_SECRET is not set
       bot.toml: line 10: app.acme.receive: must be of "callback", "robot", "stream", not "pigeon"
       bot.toml: line 15: plugin.echo.app: there is no [[app]] named "amce"
       bot.toml: line 16: plugin.echo.events: "chat-mesage" is neither a kind of event (chat-message, approval-instance, approval-task, contacts-change, chat-change, alert, timer, card-action, other) nor a DingTalk EventType such as "check_in"
-      bot.toml: line 16: plugin.echo.events: names no event, so the plugin would never run
       bot.toml: line 17: plugin.echo.when: is not a CEL expression: 1:14: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
       bot.toml: line 18: plugin.echo.limits.memory: must be a size such as "512KiB" or "64MiB", not "64MB"
     "#);

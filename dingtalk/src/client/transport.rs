@@ -212,6 +212,15 @@ fn fits(call: &Call, arguments: &Map<String, Value>) -> Result<(), ApiError> {
     }
 }
 
+/// The two APIs, each with a token of its own.
+#[derive(Clone, Copy)]
+enum Api {
+    /// The older one, which takes its token in the query.
+    Older,
+    /// v1.0, which takes it in a header.
+    V1,
+}
+
 /// How an answer is read: [`answer::oapi`] or [`answer::api`].
 pub(super) type Reading = fn(u16, &[u8], Effect) -> Result<Answer, Failure>;
 
@@ -232,35 +241,8 @@ impl Inner {
                 .extend_pairs(query);
             attach(self.http.request(method.clone(), url))
         };
-        let mut patience = Patience::new(effect);
-        loop {
-            let done = self.oapi_once(&request, path, effect).await;
-            let Some(pause) = patience.after(&done) else {
-                return done;
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Makes a call with the cached token, and once more with a fresh one if that is refused.
-    async fn oapi_once(
-        &self,
-        request: &impl Fn(&Secret) -> RequestBuilder,
-        path: &str,
-        effect: Effect,
-    ) -> Result<Answer, ApiError> {
-        let lane = Lane::Api(path);
-        // Seldom made, so it need not make every call larger.
-        let fetch = async || Box::pin(self.fetch_oapi_token()).await;
-        let token = self.oapi_token.get(fetch).await?;
-        let first = self.exchange(request(&token), lane, effect, answer::oapi);
-        match first.await {
-            Err(Failure::TokenRefused { .. }) => self.oapi_token.invalidate(&token),
-            done => return done.map_err(Failure::last),
-        }
-        let token = self.oapi_token.get(fetch).await?;
-        let second = self.exchange(request(&token), lane, effect, answer::oapi);
-        second.await.map_err(Failure::last)
+        self.call(Api::Older, Lane::Api(path), &request, effect)
+            .await
     }
 
     async fn api(
@@ -274,9 +256,20 @@ impl Inner {
             let request = request(&self.http, url.clone());
             request.header("x-acs-dingtalk-access-token", token.expose())
         };
+        self.call(Api::V1, lane, &request, effect).await
+    }
+
+    /// Makes a call, and makes it again if it is a read that failed for a moment only.
+    async fn call(
+        &self,
+        api: Api,
+        lane: Lane<'_>,
+        request: &impl Fn(&Secret) -> RequestBuilder,
+        effect: Effect,
+    ) -> Result<Answer, ApiError> {
         let mut patience = Patience::new(effect);
         loop {
-            let done = self.api_once(&request, lane, effect).await;
+            let done = self.call_once(api, lane, request, effect).await;
             let Some(pause) = patience.after(&done) else {
                 return done;
             };
@@ -284,23 +277,36 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::oapi_once`].
-    async fn api_once(
+    /// Makes a call with the cached token, and once more with a fresh one if that is refused.
+    async fn call_once(
         &self,
-        request: &impl Fn(&Secret) -> RequestBuilder,
+        api: Api,
         lane: Lane<'_>,
+        request: &impl Fn(&Secret) -> RequestBuilder,
         effect: Effect,
     ) -> Result<Answer, ApiError> {
-        let fetch = async || Box::pin(self.fetch_api_token()).await;
-        let token = self.api_token.get(fetch).await?;
-        let first = self.exchange(request(&token), lane, effect, answer::api);
+        let (cached, reading): (_, Reading) = match api {
+            Api::Older => (&self.oapi_token, answer::oapi),
+            Api::V1 => (&self.api_token, answer::api),
+        };
+        // Seldom made, so it need not make every call larger.
+        let fetch = async || Box::pin(self.fetch_token(api)).await;
+        let token = cached.get(fetch).await?;
+        let first = self.exchange(request(&token), lane, effect, reading);
         match first.await {
-            Err(Failure::TokenRefused { .. }) => self.api_token.invalidate(&token),
+            Err(Failure::TokenRefused { .. }) => cached.invalidate(&token),
             done => return done.map_err(Failure::last),
         }
-        let token = self.api_token.get(fetch).await?;
-        let second = self.exchange(request(&token), lane, effect, answer::api);
+        let token = cached.get(fetch).await?;
+        let second = self.exchange(request(&token), lane, effect, reading);
         second.await.map_err(Failure::last)
+    }
+
+    async fn fetch_token(&self, api: Api) -> Result<(Secret, Duration), ApiError> {
+        match api {
+            Api::Older => self.fetch_oapi_token().await,
+            Api::V1 => self.fetch_api_token().await,
+        }
     }
 
     pub(super) async fn fetch_oapi_token(&self) -> Result<(Secret, Duration), ApiError> {

@@ -131,6 +131,20 @@ fn a_third_party_app_has_a_suite_and_no_organisation_of_its_own() {
 }
 
 #[test]
+fn a_plugin_that_no_event_reaches_is_told_so() {
+    let app = "[[app]]\nname = \"acme\"\ncorp-id = \"c\"\napp-key = \"k\"\napp-secret = \"s\"\n";
+    for events in ["", "events = []\n"] {
+        let plugin = "[[plugin]]\nname = \"a\"\ncomponent = \"a.wasm\"\napp = \"acme\"\n";
+        let problems = parse(&format!("{app}{plugin}{events}")).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(
+            matches!(&told[..], [told] if told.contains("plugin.a.events: names no event")),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_not_toml_is_told_with_its_line() {
     let problems = parse("[server]\nlisten = \n[[app]\n").unwrap_err();
     assert!(
