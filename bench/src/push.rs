@@ -260,8 +260,9 @@ pub(crate) async fn push_for_acks(
                     text: "hello, what is the state of the deployment?",
                     webhook: String::new(),
                 };
+                let request = connection.request(&message)?;
                 let pushed = Instant::now();
-                connection.push(&message).await?;
+                connection.send(request).await?;
                 took.push(pushed.elapsed());
             }
             anyhow::Ok(took)
@@ -333,12 +334,19 @@ impl Connection {
 
     /// Pushes a message and waits until it is acknowledged.
     async fn push(&mut self, message: &Message<'_>) -> anyhow::Result<()> {
-        let request = Request::post(format!("/robot/{APP}"))
+        self.send(self.request(message)?).await
+    }
+
+    fn request(&self, message: &Message<'_>) -> anyhow::Result<Request<Full<Bytes>>> {
+        Ok(Request::post(format!("/robot/{APP}"))
             .header("host", "belfry")
             .header("content-type", "application/json")
             .header("timestamp", &self.timestamp)
             .header("sign", &self.sign)
-            .body(Full::new(Bytes::from(message.json())))?;
+            .body(Full::new(Bytes::from(message.json())))?)
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<()> {
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         response.into_body().collect().await?;
